@@ -102,8 +102,6 @@ int index_noted(struct index *index, int64_t pair, int max, index_row_cb cb,
 		void *arg); /* rows with a note */
 int index_linked(struct index *index, int64_t pair, uint64_t ino, int max, index_row_cb cb,
 		 void *arg); /* INDEX_LINKED rows of that inode */
-int index_by_digest(struct index *index, int64_t pair, const struct digest *d, int64_t size, int max,
-		    index_row_cb cb, void *arg); /* may be slow: see .c */
 
 /* Writes of ours that are no longer awaited but may still show: for 24 h their hash (or "deleted") counts as
  * ours. */

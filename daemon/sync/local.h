@@ -1,0 +1,51 @@
+/* The local side: looking at one path below a root without ever leaving it or blocking on what is not a
+ * regular file; reading files with a check that they held still. Called from workers. The descriptor of the
+ * root is passed in and is held by the caller only while work is being done. Not here: walking (scan.h), what
+ * to do about it (plan.h). */
+#pragma once
+#include "base/digest.h"
+#include "store/index.h"
+#include "sync/ignore.h"
+#include "sync/plan.h"
+
+struct local_rules {
+	struct ignore_rules ignore;
+	uint64_t root_dev;               /* st_dev of the root: other filesystems are not entered */
+	uint64_t own_dev[4], own_ino[4]; /* the daemon's own directories (state, config, runtime, Trash): left
+					    out as own_state */
+	int own_count;
+};
+
+struct local_state {
+	enum plan_presence presence;
+	struct index_sig sig;    /* PLAN_FILE only */
+	bool linked;             /* st_nlink > 1 */
+	bool is_dir;             /* absent because a directory is there */
+	const char *skip_reason; /* static; for SPECIAL, UNREADABLE, UNCOVERED: "symlink", "unreadable",
+				    "secret", "ignored", … */
+	int error;               /* UNREADABLE: the errno (negative) */
+};
+
+/* Opens the root by its absolute path (O_PATH-less directory descriptor). -errno. */
+int local_root_open(const char *path);
+void local_inspect(int root_fd, const char *local_path, const struct local_rules *rules,
+		   struct local_state *ret_state);
+
+bool local_sig_equal(const struct index_sig *a, const struct index_sig *b);
+/* Its times are so close to now that it may change again without showing it. now: clock_wall_ns at the time
+ * of hashing. */
+bool local_sig_racy(const struct index_sig *sig, int64_t now_ns);
+
+/* Opens for reading: openat2 beneath, O_NOFOLLOW | O_NONBLOCK, regular files only (-EINVAL otherwise). Gives
+ * the signature of what was opened. */
+int local_open(int root_fd, const char *local_path, struct index_sig *ret_sig);
+/* Whole file up to max bytes (-EFBIG), with the signature before and after: -ESTALE when it moved in between.
+ * *ret_data is malloc'ed. */
+int local_read(int root_fd, const char *local_path, size_t max, void **ret_data, size_t *ret_len,
+	       struct index_sig *ret_sig, bool *ret_racy);
+/* Streams through SHA-256. -ESTALE when the signature moved. cancel (optional) is looked at between blocks:
+ * -ECANCELED. */
+int local_hash(int root_fd, const char *local_path, const volatile bool *cancel, struct digest *ret_digest,
+	       struct index_sig *ret_sig, bool *ret_racy);
+/* First line of a small file looks like a private key. */
+bool local_is_secret(int fd, int64_t size);

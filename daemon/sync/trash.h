@@ -1,0 +1,21 @@
+/* The home Trash of the desktop specification: where content goes before it is overwritten or deleted.
+ * $XDG_DATA_HOME/Trash/{files,info}, never a .Trash-UID inside a pair. Blocking: called from workers, but for
+ * trash_dir. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct trash; /* one per daemon */
+int trash_new(const char *home_trash /* NULL: from the environment */, struct trash **ret_trash);
+struct trash *trash_free(struct trash *t);
+const char *trash_dir(const struct trash *t);
+
+/* One piece of content on its way in: written to a temporary name, visible only after trash_commit. */
+struct trash_file;
+/* original: absolute path it belongs to (written to .trashinfo). size: checked against free space first,
+ * -ENOSPC. */
+int trash_begin(struct trash *t, const char *original, int64_t size, struct trash_file **ret_file);
+int trash_write(struct trash_file *f, const void *data, size_t len);
+int trash_commit(struct trash_file *f, char **ret_path); /* fsync, info file first, then rename: a kill leaves
+							    no half content under a real name */
+struct trash_file *trash_abort(struct trash_file *f);    /* removes the temporary; also frees after commit */

@@ -1,0 +1,47 @@
+/* inotify: turns kernel events into hints about paths of a root. One instance for the daemon. Directories
+ * only; a watch is added before the directory is read, on /proc/self/fd/N of the descriptor that openat2
+ * gave, never by path. Hints say "look here", never what happened for sure. Callbacks come from the loop;
+ * watch_dir may be called from workers. */
+#pragma once
+#include "base/loop.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum watch_hint {
+	WATCH_CLOSED,   /* file closed after writing, or moved in */
+	WATCH_OPEN,     /* file created (link, O_TMPFILE) or modified without a close yet */
+	WATCH_GONE,     /* file or directory deleted or moved away (for a directory: everything below it) */
+	WATCH_RENAMED,  /* path -> new_path inside the same root; is_dir tells which kind */
+	WATCH_DIR_NEW,  /* a directory appeared (made or moved in): scan it */
+	WATCH_RESCAN,   /* a watch was lost or the order of things is unclear: scan this subtree, nothing else
+			   ("" = all) */
+	WATCH_OVERFLOW, /* the kernel's queue overflowed: walk the whole tree (once per root) */
+	WATCH_ROOT_LOST, /* the root itself was moved, deleted or unmounted */
+};
+
+/* path: local, relative, raw bytes, borrowed. "" is the root itself. */
+typedef void (*watch_cb)(void *arg, enum watch_hint hint, const char *path, const char *new_path,
+			 bool is_dir);
+
+struct watch;
+struct watch_root;
+
+#define WATCH_RENAME_MS                                                                                      \
+	200 /* how long a MOVED_FROM waits for its other half; it comes at once or not at all */
+
+int watch_new(struct loop *loop, struct watch **ret_watch); /* -EMFILE: max_user_instances */
+struct watch *watch_free(struct watch *w);
+int watch_root_new(struct watch *w, watch_cb cb, void *arg, struct watch_root **ret_root);
+struct watch_root *
+watch_root_free(struct watch_root *root); /* removes all its watches; no callback afterwards */
+
+/* Watches the directory open at fd, which is `path` of the root. Thread-safe. 0, or 1 when the watch limit is
+ * reached: the directory is counted as polled and remembered (watch_polled_each). -errno otherwise. Calling
+ * it again for a directory already watched costs nothing and corrects its path. */
+int watch_dir(struct watch_root *root, int fd, const char *path);
+void watch_forget_dir(struct watch_root *root, const char *path); /* and everything below */
+void watch_counts(const struct watch_root *root, int64_t *ret_watched, int64_t *ret_polled);
+/* Reads what the kernel has queued right now and delivers the hints: the barrier of `sync wait`. */
+void watch_drain(struct watch *w);
+typedef int (*watch_polled_cb)(void *arg, const char *path);
+int watch_polled_each(struct watch_root *root, watch_polled_cb cb, void *arg); /* cb < 0 stops */
