@@ -27,6 +27,9 @@ struct remote_error {
 	int code;            /* 0 success; see base/err.h */
 	int status;          /* 0: no answer */
 	const char *message; /* never NULL when code is set */
+	const char *hint;    /* the server's hint, NULL if none */
+	const char *reason;  /* without an answer: dns, connect, tls, timeout, protocol, offline; else NULL */
+	const char *url;     /* the server's base URL */
 	int64_t retry_after_s;
 };
 
