@@ -27,6 +27,8 @@ struct loop_post {
 	struct loop_post *next;
 };
 void loop_post(struct loop *loop, struct loop_post *post);
+/* Runs what was posted so far, now: for destructors, when the loop may not come round any more. */
+void loop_drain_posts(struct loop *loop);
 
 /* One-shot timer embedded in its owner; zero-initialised is "never armed". Setting an armed one moves it. */
 struct loop_timer {
