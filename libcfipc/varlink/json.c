@@ -8,7 +8,7 @@
 
 /* No double needs more digits; a longer literal is not from a program that means well. */
 #define NUMBER_MAX 128
-/* The largest power of ten of a finite double. */
+/* Below this power of ten every double is finite. */
 #define EXPONENT_MAX 308
 
 struct scan {
