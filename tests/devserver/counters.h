@@ -1,0 +1,21 @@
+/*
+ * What the server has seen, for tests that assert about it: requests per route, and every write with its begin and
+ * end, from which simultaneous ones are found. Does nothing without --control.
+ */
+#pragma once
+
+#include "http/request.h"
+
+struct counted {
+	size_t slot;
+};
+
+void counters_enable(void);
+/* Around the handling of a routed request. */
+void counters_begin(struct request *r, struct counted *ret);
+void counters_end(struct request *r, const struct counted *c);
+/* A file was committed (or failed to be). The request's arrival is its begin, now is its end. */
+void counters_written(struct request *r, struct span bucket_id, struct span path, const char *sha);
+void counters_reset(void);
+/* The answer of GET /_dev/requests; with the log of the last requests if wanted. */
+void counters_json(struct buf *json, bool with_log);
