@@ -1,6 +1,7 @@
 /*
- * The handlers of the API, one for each row of router.c. Each sends one answer and returns 0, or returns a negative
- * errno for serve.c to answer: -EFBIG 413, -EBADMSG 400, -ETIMEDOUT 408, -EPIPE nothing, everything else 500.
+ * The handlers of the API, one for each row of router.c. Each sends one answer and returns 0, or returns a
+ * negative errno for serve.c to answer: -EFBIG 413, -EBADMSG 400, -ETIMEDOUT 408, -EPIPE nothing, everything
+ * else 500.
  */
 #pragma once
 

@@ -50,7 +50,8 @@ int api_bucket_create(struct server *s, struct request *r)
 	enum member named = json_text_member(body, "name", &name);
 	enum member described = json_text_member(body, "description", &description);
 	enum member expiring = json_text_member(body, "expires_in", &expires);
-	if (named == MEMBER_ABSENT || named == MEMBER_BAD || described == MEMBER_BAD || expiring == MEMBER_BAD)
+	if (named == MEMBER_ABSENT || named == MEMBER_BAD || described == MEMBER_BAD ||
+	    expiring == MEMBER_BAD)
 		return reply_empty(r, 400);
 	if (auth_require_any(s, r, &caller))
 		return 0;
@@ -96,10 +97,11 @@ static const char *sort_column(struct span wanted)
 }
 
 /* ?1 now, ?2 owner (NULL: all), ?3 whether expired ones count */
-#define LIST_WHERE                                                                                                     \
+#define LIST_WHERE                                                                                           \
 	" FROM buckets WHERE (?2 IS NULL OR owner = ?2) AND (?3 OR expires_at IS NULL OR expires_at > ?1)"
 
-static sqlite3_stmt *list_statement(struct store *s, const char *sql, const struct caller *caller, bool expired)
+static sqlite3_stmt *list_statement(struct store *s, const char *sql, const struct caller *caller,
+				    bool expired)
 {
 	sqlite3_stmt *st = store_prepare_text(s, sql);
 
@@ -112,8 +114,8 @@ static sqlite3_stmt *list_statement(struct store *s, const char *sql, const stru
 	return st;
 }
 
-static void list_buckets(struct store *s, struct request *r, const struct caller *caller, bool expired, int32_t limit,
-			 int32_t offset, struct buf *json)
+static void list_buckets(struct store *s, struct request *r, const struct caller *caller, bool expired,
+			 int32_t limit, int32_t offset, struct buf *json)
 {
 	_cleanup_buf_ struct buf sort = {0}, order = {0}, text = {0};
 
@@ -149,7 +151,8 @@ int api_bucket_list(struct server *s, struct request *r)
 	int32_t limit, offset;
 	bool expired;
 
-	if (!query_int32(r->query, "limit", PAGE_LIMIT, &limit) || !query_int32(r->query, "offset", 0, &offset) ||
+	if (!query_int32(r->query, "limit", PAGE_LIMIT, &limit) ||
+	    !query_int32(r->query, "offset", 0, &offset) ||
 	    !query_bool(r->query, "include_expired", false, &expired))
 		return reply_empty(r, 400);
 	if (auth_require_any(s, r, &caller))
@@ -170,12 +173,14 @@ int api_bucket_get(struct server *s, struct request *r)
 
 	query_get(r->query, "include", &include);
 	store_lock(s->store);
-	bool found = bucket_detail_json(s->store, r->params[0], span_eq(buf_span(&include), SPAN("files")), &json);
+	bool found =
+		bucket_detail_json(s->store, r->params[0], span_eq(buf_span(&include), SPAN("files")), &json);
 	store_unlock(s->store);
 	return found ? reply_json(r, 200, &json) : reply_errors(r, 404, "Bucket not found");
 }
 
-/* Loads a bucket that the caller wants to change. An expired one is hidden from strangers only. 0, or -1: answered. */
+/* Loads a bucket that the caller wants to change. An expired one is hidden from strangers only. 0, or -1:
+ * answered. */
 static int load_own(struct server *s, struct request *r, const struct caller *caller, struct bucket *ret)
 {
 	store_lock(s->store);
@@ -270,7 +275,8 @@ static void add_size(struct buf *b, int64_t bytes)
 
 static void make_summary(struct store *s, const struct bucket *b, struct buf *text)
 {
-	buf_addf(text, "Bucket: %s\nOwner: %s\nFiles: %lld (", b->name.p, b->owner.p, (long long)b->file_count);
+	buf_addf(text, "Bucket: %s\nOwner: %s\nFiles: %lld (", b->name.p, b->owner.p,
+		 (long long)b->file_count);
 	add_size(text, b->total_size);
 	buf_adds(text, ")\nCreated: ");
 	time_format_day(text, b->created_at);

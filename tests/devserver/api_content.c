@@ -31,10 +31,12 @@ static void content_done(struct content *c)
 		close(c->fd);
 }
 
-/* The first stage looks at the first line byte for byte, and at the date with a second to spare, each for itself. */
+/* The first stage looks at the first line byte for byte, and at the date with a second to spare, each for
+ * itself. */
 static bool unchanged_at_first_look(const struct request *r, const struct content *c)
 {
-	struct span match = request_header(r, "If-None-Match"), since = request_header(r, "If-Modified-Since");
+	struct span match = request_header(r, "If-None-Match"),
+		    since = request_header(r, "If-Modified-Since");
 	int64_t date;
 
 	if (match.p && span_eq(match, buf_span(&c->etag)))
@@ -47,7 +49,8 @@ static bool list_has_tag(struct span list, struct span tag, bool weak)
 {
 	while (list.n) {
 		const char *comma = memchr(list.p, ',', list.n);
-		struct span item = span_trim((struct span){list.p, comma ? (size_t)(comma - list.p) : list.n});
+		struct span item =
+			span_trim((struct span){list.p, comma ? (size_t)(comma - list.p) : list.n});
 		if (span_eq(item, SPAN("*")))
 			return true;
 		if (weak && item.n > 2 && memcmp(item.p, "W/", 2) == 0)

@@ -1,6 +1,6 @@
 /*
- * One file: its metadata, the check of its content, its deletion. GET and HEAD of a path that ends in /content or
- * /verify are cut here; the content itself is served in api_content.c.
+ * One file: its metadata, the check of its content, its deletion. GET and HEAD of a path that ends in
+ * /content or /verify are cut here; the content itself is served in api_content.c.
  */
 #include "api.h"
 #include "api_content.h"

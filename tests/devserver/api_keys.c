@@ -13,8 +13,8 @@
 #define SECRET_DIGITS 32
 #define PAGE_LIMIT    50
 
-#define KEY_COLUMNS                                                                                                    \
-	"k.prefix, k.name, k.created_at, k.last_used_at, count(b.id), coalesce(sum(b.file_count), 0),"                 \
+#define KEY_COLUMNS                                                                                          \
+	"k.prefix, k.name, k.created_at, k.last_used_at, count(b.id), coalesce(sum(b.file_count), 0),"       \
 	" coalesce(sum(b.total_size), 0)"
 #define KEY_TABLES "keys k LEFT JOIN buckets b ON b.owner_prefix = k.prefix"
 
@@ -102,7 +102,9 @@ static void list_keys(struct store *s, struct request *r, int32_t limit, int32_t
 
 	query_get(r->query, "sort", &sort);
 	query_get(r->query, "order", &order);
-	buf_addf(&text, "SELECT " KEY_COLUMNS " FROM " KEY_TABLES " GROUP BY k.prefix ORDER BY %s %s, k.seq LIMIT ?1 OFFSET ?2",
+	buf_addf(&text,
+		 "SELECT " KEY_COLUMNS " FROM " KEY_TABLES
+		 " GROUP BY k.prefix ORDER BY %s %s, k.seq LIMIT ?1 OFFSET ?2",
 		 sort_column(buf_span(&sort)), span_eq_ci(buf_span(&order), SPAN("asc")) ? "ASC" : "DESC");
 	sqlite3_stmt *st = text.failed ? NULL : store_prepare_text(s, text.p);
 	json_key(json, "items");
@@ -130,7 +132,8 @@ int api_key_list(struct server *s, struct request *r)
 	_cleanup_buf_ struct buf json = {0};
 	int32_t limit, offset;
 
-	if (!query_int32(r->query, "limit", PAGE_LIMIT, &limit) || !query_int32(r->query, "offset", 0, &offset))
+	if (!query_int32(r->query, "limit", PAGE_LIMIT, &limit) ||
+	    !query_int32(r->query, "offset", 0, &offset))
 		return reply_empty(r, 400);
 	if (auth_require_admin(s, r))
 		return 0;
@@ -165,7 +168,8 @@ int api_key_delete(struct server *s, struct request *r)
 
 static void add_buckets(struct store *s, struct span prefix, struct buf *json)
 {
-	sqlite3_stmt *st = store_prepare_text(s, "SELECT " BUCKET_COLUMNS " FROM buckets WHERE owner_prefix = ?1");
+	sqlite3_stmt *st =
+		store_prepare_text(s, "SELECT " BUCKET_COLUMNS " FROM buckets WHERE owner_prefix = ?1");
 
 	json_key(json, "buckets");
 	json_open(json, '[');

@@ -1,5 +1,6 @@
 /*
- * The listings of a bucket: flat pages, the tree with its window, ls. None is cached; their flaws are the original's.
+ * The listings of a bucket: flat pages, the tree with its window, ls. None is cached; their flaws are the
+ * original's.
  */
 #include "api.h"
 #include "buckets.h"
@@ -7,6 +8,7 @@
 #include "http/reply.h"
 #include "http/target.h"
 #include "json_out.h"
+#include "server.h"
 
 #include <string.h>
 
@@ -17,14 +19,16 @@
 
 static const char *sort_column(struct span wanted, const char *fallback)
 {
-	static const char *const columns[] = {"name", "path", "size", "mime_type", "created_at", "updated_at"};
+	static const char *const columns[] = {"name",      "path",       "size",
+					      "mime_type", "created_at", "updated_at"};
 
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 		if (span_eq(wanted, span_of(columns[i])))
 			fallback = columns[i];
-	/* There is no column for the name: it is what is behind the last slash, which rtrim finds by taking off
-	 * everything that is no slash. */
-	return strcmp(fallback, "name") == 0 ? "substr(path, length(rtrim(path, replace(path, '/', ''))) + 1)" : fallback;
+	/* There is no column for the name: it is what is behind the last slash, which rtrim finds by taking
+	 * off everything that is no slash. */
+	return strcmp(fallback, "name") == 0 ? "substr(path, length(rtrim(path, replace(path, '/', ''))) + 1)"
+					     : fallback;
 }
 
 static void add_rows(struct buf *json, sqlite3_stmt *st)
@@ -63,8 +67,11 @@ static void list_flat(struct store *s, struct request *r, int32_t limit, int32_t
 
 	query_get(r->query, "sort", &sort);
 	query_get(r->query, "order", &order);
-	buf_addf(&text, "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 ORDER BY %s %s, seq LIMIT ?2 OFFSET ?3",
-		 sort_column(buf_span(&sort), "created_at"), span_eq_ci(buf_span(&order), SPAN("asc")) ? "ASC" : "DESC");
+	buf_addf(&text,
+		 "SELECT " FILE_COLUMNS
+		 " FROM files WHERE bucket_id = ?1 ORDER BY %s %s, seq LIMIT ?2 OFFSET ?3",
+		 sort_column(buf_span(&sort), "created_at"),
+		 span_eq_ci(buf_span(&order), SPAN("asc")) ? "ASC" : "DESC");
 	sqlite3_stmt *st = text.failed ? NULL : store_prepare_text(s, text.p);
 	if (st) {
 		store_bind(st, 1, r->params[0]);
@@ -105,7 +112,8 @@ static void tree_done(struct tree *t)
 	buf_done(&t->last_row);
 }
 
-/* Rows come in path order, so a directory's rows come together but for the case-blind prefix: look from the end. */
+/* Rows come in path order, so a directory's rows come together but for the case-blind prefix: look from the
+ * end. */
 static struct directory *find_directory(struct tree *t, struct span head, struct span tail)
 {
 	for (size_t i = t->n_directories; i-- > 0;) {
@@ -139,8 +147,8 @@ static void tree_add(struct tree *t, const struct file_view *f)
 	buf_addspan(&t->last_row, f->path);
 	if (at) {
 		/* In the caller's spelling of the prefix, whatever the row's is. */
-		struct directory *d =
-			find_directory(t, t->prefix, (struct span){rest.p, (size_t)(at - rest.p) + t->delimiter.n});
+		struct directory *d = find_directory(
+			t, t->prefix, (struct span){rest.p, (size_t)(at - rest.p) + t->delimiter.n});
 		t->failed |= !d;
 		if (d) {
 			d->files++;
@@ -172,10 +180,11 @@ static void tree_read(struct store *s, struct span bucket_id, struct span cursor
 {
 	_cleanup_buf_ struct buf pattern = {0};
 	/* Without a prefix the condition is left out: LIKE '%' on every row costs more than the row. */
-	const char *sql = t->prefix.n ? "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 AND path > ?2"
-					" AND path LIKE ?4 ORDER BY path LIMIT ?3"
-				      : "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 AND path > ?2"
-					" ORDER BY path LIMIT ?3";
+	const char *sql = t->prefix.n
+				  ? "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 AND path > ?2"
+				    " AND path LIKE ?4 ORDER BY path LIMIT ?3"
+				  : "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 AND path > ?2"
+				    " ORDER BY path LIMIT ?3";
 	sqlite3_stmt *st = store_prepare_text(s, sql);
 
 	json_open(&t->files, '[');
@@ -220,7 +229,8 @@ static void tree_write(const struct tree *t, struct buf *json)
 		json_add_text(json, "cursor", buf_span(t->last_file.n ? &t->last_file : &t->last_row));
 }
 
-static void list_tree(struct store *s, struct request *r, struct span delimiter, int32_t limit, struct buf *json)
+static void list_tree(struct store *s, struct request *r, struct span delimiter, int32_t limit,
+		      struct buf *json)
 {
 	__attribute__((cleanup(tree_done))) struct tree t = {.delimiter = delimiter, .limit = limit};
 	_cleanup_buf_ struct buf prefix = {0}, cursor = {0};
@@ -259,10 +269,11 @@ int api_file_list(struct server *s, struct request *r)
 	return reply_json(r, 200, &json);
 }
 
-/* ?1 bucket, ?2 LIKE pattern, ?3 where the rest of a path begins, counted in UTF-16 units although substr counts code
- * points: that is the original's flaw with names beyond the BMP. */
-#define LS_ROWS                                                                                                        \
-	" FROM (SELECT *, substr(path, ?3) AS rest FROM files WHERE bucket_id = ?1 AND (?2 IS NULL OR path LIKE ?2))"
+/* ?1 bucket, ?2 LIKE pattern, ?3 where the rest of a path begins, counted in UTF-16 units although substr
+ * counts code points: that is the original's flaw with names beyond the BMP. */
+#define LS_ROWS                                                                                              \
+	" FROM (SELECT *, substr(path, ?3) AS rest FROM files WHERE bucket_id = ?1 AND (?2 IS NULL OR path " \
+	"LIKE ?2))"
 #define LS_FILES   LS_ROWS " WHERE instr(rest, '/') = 0"
 #define LS_FOLDERS LS_ROWS " WHERE instr(rest, '/') > 0"
 
@@ -300,8 +311,9 @@ static int64_t utf16_units(struct span s)
 
 static int64_t ls_folders(const struct ls *l, struct buf *json)
 {
-	sqlite3_stmt *st = ls_statement(l, "SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1) AS folder" LS_FOLDERS
-					   " ORDER BY folder");
+	sqlite3_stmt *st =
+		ls_statement(l, "SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1) AS folder" LS_FOLDERS
+				" ORDER BY folder");
 	int64_t n = 0;
 
 	json_key(json, "folders");
@@ -331,7 +343,8 @@ static void ls_write(const struct ls *l, struct request *r, int32_t limit, int32
 	query_get(r->query, "sort", &sort);
 	query_get(r->query, "order", &order);
 	buf_addf(&text, "SELECT " FILE_COLUMNS LS_FILES " ORDER BY %s %s, seq LIMIT ?4 OFFSET ?5",
-		 sort_column(buf_span(&sort), "name"), span_eq_ci(buf_span(&order), SPAN("desc")) ? "DESC" : "ASC");
+		 sort_column(buf_span(&sort), "name"),
+		 span_eq_ci(buf_span(&order), SPAN("desc")) ? "DESC" : "ASC");
 	sqlite3_stmt *st = text.failed ? NULL : ls_statement(l, text.p);
 	if (st) {
 		store_bind_int(st, 4, limit);

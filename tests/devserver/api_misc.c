@@ -47,8 +47,9 @@ static void make_stats(struct store *s, struct buf *json)
 	json_add_int(json, "total_downloads", 0);
 	json_key(json, "storage_by_owner");
 	json_open(json, '[');
-	st = store_prepare_text(s, "SELECT owner, count(*), sum(file_count), sum(total_size) AS size FROM buckets"
-				   " WHERE expires_at IS NULL OR expires_at > ?1 GROUP BY owner ORDER BY size DESC, owner");
+	st = store_prepare_text(
+		s, "SELECT owner, count(*), sum(file_count), sum(total_size) AS size FROM buckets"
+		   " WHERE expires_at IS NULL OR expires_at > ?1 GROUP BY owner ORDER BY size DESC, owner");
 	if (st)
 		store_bind_int(st, 1, ticks_now());
 	while (st && sqlite3_step(st) == SQLITE_ROW) {

@@ -93,7 +93,8 @@ static int reply_row(struct server *s, struct request *r, struct span path)
 	return reply_json(r, 200, &json);
 }
 
-static int patch(struct server *s, struct request *r, struct span path, const struct file_view *old, int64_t start)
+static int patch(struct server *s, struct request *r, struct span path, const struct file_view *old,
+		 int64_t start)
 {
 	__attribute__((cleanup(stage_done))) struct stage stage;
 	struct file_commit c = {.bucket_id = r->params[0], .path = path, .stage = &stage, .is_patch = true};

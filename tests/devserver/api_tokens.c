@@ -82,8 +82,8 @@ int api_dashboard_me(struct server *s, struct request *r)
 	return reply_json(r, 200, &json);
 }
 
-static int insert_token(struct store *s, struct span token, struct span bucket_id, int64_t expires, enum member limited,
-			int32_t max_uploads)
+static int insert_token(struct store *s, struct span token, struct span bucket_id, int64_t expires,
+			enum member limited, int32_t max_uploads)
 {
 	sqlite3_stmt *st = store_prepare(s, ST_TOKEN_INSERT);
 
@@ -132,7 +132,8 @@ int api_token_create(struct server *s, struct request *r)
 	if (n)
 		return n < 0 ? 0 : reply_empty(r, n);
 	if (expiry.kind == EXPIRY_NEVER)
-		expiry = (struct expiry){.kind = EXPIRY_AT, .at = ticks_now() + UPLOAD_DEFAULT, .with_zone = true};
+		expiry = (struct expiry){
+			.kind = EXPIRY_AT, .at = ticks_now() + UPLOAD_DEFAULT, .with_zone = true};
 
 	random_text(token + 4, TOKEN_DIGITS, ALPHABET_HEX);
 	store_lock(s->store);

@@ -1,6 +1,6 @@
 /*
- * The two uploads: a raw body, and multipart with any number of files. Bodies are staged as they come and committed
- * file by file; a failure leaves what was committed before it.
+ * The two uploads: a raw body, and multipart with any number of files. Bodies are staged as they come and
+ * committed file by file; a failure leaves what was committed before it.
  */
 #include "api.h"
 #include "auth.h"
@@ -112,7 +112,8 @@ static int file_received(struct upload *u)
 
 	if (r < 0)
 		return r;
-	return fault_wants_late_commit(u->request) ? put_off(u) : commit_one(u, &u->stage, buf_span(&u->path));
+	return fault_wants_late_commit(u->request) ? put_off(u)
+						   : commit_one(u, &u->stage, buf_span(&u->path));
 }
 
 /* After the last byte: the commits that were put off, and the transaction. */

@@ -1,12 +1,13 @@
 /*
- * The whole bucket as a ZIP, streamed: directory entries first, then the files, each deflated fast with its sizes
- * behind it.
+ * The whole bucket as a ZIP, streamed: directory entries first, then the files, each deflated fast with its
+ * sizes behind it.
  */
 #include "api.h"
 #include "buckets.h"
 #include "files.h"
 #include "http/reply.h"
 #include "path_rules.h"
+#include "server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #define FLAG_DESCRIPTOR 0x0008
 #define FLAG_UTF8       0x0800
 #define VERSION_ZIP64   45
-/* From this size on a file's entry carries 64-bit sizes. Well below 4 GiB, because deflate may add a little. */
+/* From this size on a file's entry carries 64-bit sizes. Well below 4 GiB, because deflate may add a little.
+ */
 #define ZIP64_FROM 0xf0000000u
 
 struct entry {
@@ -161,8 +163,9 @@ static uint32_t dos_time_now(void)
 	struct tm tm;
 
 	gmtime_r(&now, &tm);
-	return (uint32_t)(tm.tm_year - 80) << 25 | (uint32_t)(tm.tm_mon + 1) << 21 | (uint32_t)tm.tm_mday << 16 |
-	       (uint32_t)tm.tm_hour << 11 | (uint32_t)tm.tm_min << 5 | (uint32_t)tm.tm_sec / 2;
+	return (uint32_t)(tm.tm_year - 80) << 25 | (uint32_t)(tm.tm_mon + 1) << 21 |
+	       (uint32_t)tm.tm_mday << 16 | (uint32_t)tm.tm_hour << 11 | (uint32_t)tm.tm_min << 5 |
+	       (uint32_t)tm.tm_sec / 2;
 }
 
 /* What the local header and the central directory have in common. */
@@ -236,7 +239,8 @@ static int send_data(struct zip *z, struct entry *e, int fd)
 	ssize_t n = 0;
 	int r = 0;
 
-	if (!in || !out || deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (!in || !out ||
+	    deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	e->crc = (uint32_t)crc32(0, NULL, 0);
 	/* A content that is missing becomes an empty entry. */
@@ -368,7 +372,8 @@ int api_bucket_zip(struct server *s, struct request *r)
 		buf_addc(&disposition, b.name.p[i] == '"' ? '\'' : b.name.p[i]);
 	}
 	buf_adds(&disposition, ".zip\"");
-	if (!path_fits_header(buf_span(&disposition))) /* the original puts the name there as it is, and fails */
+	if (!path_fits_header(
+		    buf_span(&disposition))) /* the original puts the name there as it is, and fails */
 		return reply_empty(r, 500);
 	reply_header(r, "Content-Disposition", buf_span(&disposition));
 	n = reply_begin(r, 200, "application/zip", -1);

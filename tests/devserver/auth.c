@@ -34,7 +34,8 @@ static bool same_secret(struct span a, struct span b)
 	return a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0;
 }
 
-/* Looks an API key up; for 30 s after that it is not looked up again, so a deleted one works a little longer. */
+/* Looks an API key up; for 30 s after that it is not looked up again, so a deleted one works a little longer.
+ */
 static bool find_key(struct store *store, struct span key, struct caller *ret)
 {
 	struct ttl_entry *cached = ttl_cache_get(&store->keys, key);
@@ -116,7 +117,8 @@ int auth_require_admin(struct server *s, struct request *r)
 	return 1;
 }
 
-/* Whether an upload token is good, remembered for two minutes with the bucket it is for (none: a bad token). */
+/* Whether an upload token is good, remembered for two minutes with the bucket it is for (none: a bad token).
+ */
 static bool token_is_good(struct store *store, struct span token, struct span bucket_id)
 {
 	struct ttl_entry *cached = ttl_cache_get(&store->tokens, token);

@@ -1,6 +1,6 @@
 /*
- * Who is calling: the admin key, an API key, a dashboard token, an upload token. A bad token is never an error by
- * itself: its bearer is anonymous.
+ * Who is calling: the admin key, an API key, a dashboard token, an upload token. A bad token is never an
+ * error by itself: its bearer is anonymous.
  */
 #pragma once
 

@@ -89,8 +89,8 @@ bool bucket_is_live_cached(struct store *s, struct span id)
 		return true;
 	if (!bucket_load_live(s, id, &b))
 		return false;
-	/* The text of the detail is made when somebody asks for it: until then nothing of it can change unseen but
-	 * last_used_at, and that is kept. */
+	/* The text of the detail is made when somebody asks for it: until then nothing of it can change
+	 * unseen but last_used_at, and that is kept. */
 	struct ttl_entry *e = ttl_cache_put(&s->details, id);
 	if (e)
 		e->number = b.last_used_at;
@@ -156,7 +156,8 @@ int bucket_update(struct store *s, const struct bucket *b)
 /* The contents keep their reference counts: the original forgets them too, so they stay for ever. */
 int bucket_delete(struct store *s, struct span id)
 {
-	static const enum statement steps[] = {ST_SHORTS_DELETE, ST_FILES_DELETE, ST_TOKENS_DELETE, ST_BUCKET_DELETE};
+	static const enum statement steps[] = {ST_SHORTS_DELETE, ST_FILES_DELETE, ST_TOKENS_DELETE,
+					       ST_BUCKET_DELETE};
 	int r = store_begin(s);
 
 	for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -1,11 +1,12 @@
 /*
- * Buckets in the store: rows, JSON, expiry, the stale cache of details. The store's lock is held by the caller.
+ * Buckets in the store: rows, JSON, expiry, the stale cache of details. The store's lock is held by the
+ * caller.
  */
 #pragma once
 
 #include "store.h"
 
-#define BUCKET_COLUMNS                                                                                                 \
+#define BUCKET_COLUMNS                                                                                       \
 	"id, name, owner, description, created_at, expires_at, last_used_at, file_count, total_size"
 #define BUCKET_ID_LEN 10
 

@@ -1,6 +1,6 @@
 /*
- * The original's clean-up: expired buckets, then contents that nothing refers to. Starts 30 s after the server, then
- * runs once an hour.
+ * The original's clean-up: expired buckets, then contents that nothing refers to. Starts 30 s after the
+ * server, then runs once an hour.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Contents on disk: see contents.h. Nothing is synced: the page cache outlives a killed process, and that is all this
- * server promises.
+ * Contents on disk: see contents.h. Nothing is synced: the page cache outlives a killed process, and that is
+ * all this server promises.
  */
 #include "contents.h"
 

@@ -1,5 +1,6 @@
 /*
- * The bytes of files on disk: content/AB/CDEF… named by SHA-256, tmp/ for what is being received. No database here.
+ * The bytes of files on disk: content/AB/CDEF… named by SHA-256, tmp/ for what is being received. No database
+ * here.
  */
 #pragma once
 
@@ -31,7 +32,8 @@ int stage_add(struct stage *st, struct span bytes);
 int stage_finish(struct stage *st); /* sha is valid afterwards */
 void stage_done(struct stage *st);
 
-/* Moves a finished content into the store. -EEXIST: one of that name is there already (the caller decides). */
+/* Moves a finished content into the store. -EEXIST: one of that name is there already (the caller decides).
+ */
 int contents_place(struct contents *c, struct stage *st);
 /* A descriptor for reading, -ENOENT if it is gone. */
 int contents_read(struct contents *c, const char *sha, int64_t *ret_size);

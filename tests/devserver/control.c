@@ -30,7 +30,8 @@ static int add_fault(struct server *s, struct request *r, struct span rest)
 
 	int n = json_body(r, true, &order);
 	if (n)
-		return n < 0 ? n : reply_errors(r, n, "the body must be a JSON object, sent as application/json");
+		return n < 0 ? n
+			     : reply_errors(r, n, "the body must be a JSON object, sent as application/json");
 	n = fault_add(order, &id, &error);
 	if (n == -EINVAL)
 		return reply_error(r, 400, buf_span(&error), NULL);
@@ -173,18 +174,12 @@ static const struct {
 	const char *method, *path; /* a path that ends in a slash takes one more segment */
 	int (*handle)(struct server *s, struct request *r, struct span rest);
 } endpoints[] = {
-	{"POST", "faults", add_fault},
-	{"GET", "faults", list_faults},
-	{"DELETE", "faults", clear_faults},
-	{"DELETE", "faults/", remove_fault},
-	{"GET", "requests", show_requests},
-	{"DELETE", "requests", reset_requests},
-	{"POST", "expire/", expire_bucket},
-	{"DELETE", "buckets/", drop_bucket},
-	{"DELETE", "contents/", drop_content},
-	{"POST", "poison/", poison_content},
-	{"POST", "cleanup", run_cleanup},
-	{"DELETE", "caches", clear_caches},
+	{"POST", "faults", add_fault},         {"GET", "faults", list_faults},
+	{"DELETE", "faults", clear_faults},    {"DELETE", "faults/", remove_fault},
+	{"GET", "requests", show_requests},    {"DELETE", "requests", reset_requests},
+	{"POST", "expire/", expire_bucket},    {"DELETE", "buckets/", drop_bucket},
+	{"DELETE", "contents/", drop_content}, {"POST", "poison/", poison_content},
+	{"POST", "cleanup", run_cleanup},      {"DELETE", "caches", clear_caches},
 };
 
 int control_handle(struct server *s, struct request *r)

@@ -1,5 +1,6 @@
 /*
- * The endpoints below /_dev/, there with --control only: faults, counters, and what tests change behind the API's back.
+ * The endpoints below /_dev/, there with --control only: faults, counters, and what tests change behind the
+ * API's back.
  */
 #pragma once
 

@@ -131,7 +131,8 @@ void counters_written(struct request *r, struct span bucket_id, struct span path
 	}
 	if (counters.n_writes < counters.cap_writes && !name.failed) {
 		struct write *w = &counters.writes[counters.n_writes++];
-		*w = (struct write){.path = span_dup(buf_span(&name)), .begin_us = r->began_us, .end_us = monotonic_us()};
+		*w = (struct write){
+			.path = span_dup(buf_span(&name)), .begin_us = r->began_us, .end_us = monotonic_us()};
 		memcpy(w->sha, sha, sizeof(w->sha));
 	}
 	pthread_mutex_unlock(&counters.lock);
@@ -179,8 +180,8 @@ static int by_sha(const void *a, const void *b)
 	return order ? order : (x->begin_us > y->begin_us) - (x->begin_us < y->begin_us);
 }
 
-/* How many of the same key were under way at once, at most. Sorted by key and begin; parts of one request (equal
- * begins) come one after another and count once. */
+/* How many of the same key were under way at once, at most. Sorted by key and begin; parts of one request
+ * (equal begins) come one after another and count once. */
 static int64_t most_at_once(const struct write *w, size_t n, bool same_path, const struct write **ret_where)
 {
 	int64_t most = n > 0;
@@ -211,7 +212,8 @@ static void add_writes(struct buf *json)
 	json_add_int(json, "count", (int64_t)counters.n_writes);
 	if (counters.n_writes)
 		qsort(counters.writes, counters.n_writes, sizeof(struct write), by_sha);
-	json_add_int(json, "max_same_content", most_at_once(counters.writes, counters.n_writes, false, &where));
+	json_add_int(json, "max_same_content",
+		     most_at_once(counters.writes, counters.n_writes, false, &where));
 	if (where)
 		json_add_text(json, "same_content", span_of(where->sha));
 	where = NULL;

@@ -1,6 +1,6 @@
 /*
- * What the server has seen, for tests that assert about it: requests per route, and every write with its begin and
- * end, from which simultaneous ones are found. Does nothing without --control.
+ * What the server has seen, for tests that assert about it: requests per route, and every write with its
+ * begin and end, from which simultaneous ones are found. Does nothing without --control.
  */
 #pragma once
 

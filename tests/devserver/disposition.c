@@ -1,6 +1,6 @@
 /*
- * Parsing of Content-Disposition: see disposition.h. `filename` wins over `filename*`; backslashes in quoted strings
- * are not undone; "=?utf-8?B?…?=" is decoded.
+ * Parsing of Content-Disposition: see disposition.h. `filename` wins over `filename*`; backslashes in quoted
+ * strings are not undone; "=?utf-8?B?…?=" is decoded.
  */
 #include "disposition.h"
 
@@ -54,7 +54,8 @@ static bool take_quoted(struct span *s, struct span *ret)
 /* =?utf-8?B?…?= ; false: it is not one. */
 static bool decode_word(struct span s, struct buf *ret)
 {
-	if (s.n < 12 || !span_eq_ci((struct span){s.p, 10}, SPAN("=?utf-8?B?")) || memcmp(s.p + s.n - 2, "?=", 2) != 0)
+	if (s.n < 12 || !span_eq_ci((struct span){s.p, 10}, SPAN("=?utf-8?B?")) ||
+	    memcmp(s.p + s.n - 2, "?=", 2) != 0)
 		return false;
 	struct span text = {s.p + 10, s.n - 12};
 	if (text.n % 4 || text.n > INT32_MAX)
@@ -96,7 +97,8 @@ static bool add_extended(struct buf *ret, struct span value)
 	if (memchr(text.p, '\'', text.n) || (!latin1 && !span_eq_ci(charset, SPAN("utf-8"))))
 		return false;
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '%' && text.n - i >= 3 && hex_digit(text.p[i + 1]) >= 0 && hex_digit(text.p[i + 2]) >= 0) {
+		if (text.p[i] == '%' && text.n - i >= 3 && hex_digit(text.p[i + 1]) >= 0 &&
+		    hex_digit(text.p[i + 2]) >= 0) {
 			buf_addc(&bytes, (char)(hex_digit(text.p[i + 1]) * 16 + hex_digit(text.p[i + 2])));
 			i += 2;
 		} else {

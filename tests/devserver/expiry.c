@@ -68,7 +68,8 @@ static bool parse_date_time(struct span s, struct expiry *e)
 	int year, month, day, hour, minute, second = 0, used = 0, zone;
 	int64_t fraction = 0;
 
-	if (!text || sscanf(text, "%4d-%2d-%2dT%2d:%2d%n", &year, &month, &day, &hour, &minute, &used) != 5 || !used)
+	if (!text || sscanf(text, "%4d-%2d-%2dT%2d:%2d%n", &year, &month, &day, &hour, &minute, &used) != 5 ||
+	    !used)
 		return false;
 	const char *p = text + used;
 	if (*p == ':') {
@@ -79,9 +80,11 @@ static bool parse_date_time(struct span s, struct expiry *e)
 	}
 	if (!parse_fraction(&p, &fraction) || !parse_zone(p, &zone, &e->with_zone))
 		return false;
-	if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
+	if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+	    second > 59)
 		return false;
-	int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone * 60;
+	int64_t seconds =
+		days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone * 60;
 	e->kind = EXPIRY_AT;
 	e->at = seconds * TICKS_PER_S + fraction;
 	return true;
@@ -119,7 +122,8 @@ struct expiry expiry_parse(struct span text, int64_t now, struct buf *error)
 	}
 	if (parse_int64(text, &value)) {
 		if (value >= SECONDS_MIN && value <= SECONDS_MAX)
-			return (struct expiry){.kind = EXPIRY_AT, .at = value * TICKS_PER_S, .with_zone = true};
+			return (struct expiry){
+				.kind = EXPIRY_AT, .at = value * TICKS_PER_S, .with_zone = true};
 		buf_addf(error,
 			 "Valid values are between %lld and %lld, inclusive. (Parameter 'seconds')\n"
 			 "Actual value was %lld.",

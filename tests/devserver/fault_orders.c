@@ -134,9 +134,11 @@ static const char *parse_kind(json_object *o, struct fault_plan *p)
 	} else if (strcmp(kind, "wrong_hash") == 0)
 		p->wrong_hash = true;
 	else if (strcmp(kind, "stall") == 0)
-		*(strcmp(text_of(o, "when", "before"), "after_commit") == 0 ? &p->stall_reply : &p->stall) = true;
+		*(strcmp(text_of(o, "when", "before"), "after_commit") == 0 ? &p->stall_reply : &p->stall) =
+			true;
 	else
-		return "kind must be status, reset, delay, delay_per_file, late_commit, race_window, drip, corrupt, "
+		return "kind must be status, reset, delay, delay_per_file, late_commit, race_window, drip, "
+		       "corrupt, "
 		       "wrong_hash or stall";
 	return NULL;
 }
@@ -153,7 +155,8 @@ int fault_add(json_object *object, int64_t *ret_id, struct buf *ret_error)
 	buf_adds(&o->route, text_of(object, "route", "*"));
 	buf_adds(&o->method, text_of(object, "method", "*"));
 	buf_adds(&o->target, text_of(object, "target", "*"));
-	buf_adds(&o->text, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	buf_adds(&o->text, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+									  JSON_C_TO_STRING_NOSLASHESCAPE));
 	const char *wrong = parse_kind(object, &o->plan);
 	if (!wrong && strcmp(o->route.p, "*") != 0 && !router_by_name(o->route.p))
 		wrong = "there is no such route";

@@ -29,12 +29,14 @@ static void wait_us(int64_t us)
 	}
 }
 
-/* Until the faults are cleared, the client goes or the server ends; the connection is of no use afterwards. */
+/* Until the faults are cleared, the client goes or the server ends; the connection is of no use afterwards.
+ */
 static int stall(struct request *r)
 {
 	unsigned generation = fault_orders_generation();
 
-	while (!fault_orders_stopped() && generation == fault_orders_generation() && !conn_client_is_gone(r->conn))
+	while (!fault_orders_stopped() && generation == fault_orders_generation() &&
+	       !conn_client_is_gone(r->conn))
 		sleep_us(STEP_US);
 	conn_reset(r->conn);
 	return -EPIPE;
@@ -184,8 +186,9 @@ int fault_send_reply(struct request *r, struct iovec *iov, int n)
 int fault_send_file(struct request *r, int file_fd, int64_t offset, int64_t length)
 {
 	char piece[4096];
-	int64_t wrong_at = r->fault->corrupt && length ? offset + (int64_t)((uint64_t)r->fault->corrupt_at % (uint64_t)length)
-						       : -1;
+	int64_t wrong_at = r->fault->corrupt && length
+				   ? offset + (int64_t)((uint64_t)r->fault->corrupt_at % (uint64_t)length)
+				   : -1;
 
 	while (length > 0) {
 		size_t want = length < (int64_t)sizeof(piece) ? (size_t)length : sizeof(piece);
@@ -194,7 +197,8 @@ int fault_send_file(struct request *r, int file_fd, int64_t offset, int64_t leng
 			return -EPIPE;
 		if (wrong_at >= offset && wrong_at < offset + n)
 			piece[wrong_at - offset] ^= 1;
-		int error = r->fault->drip_bytes ? drip(r, piece, (size_t)n) : conn_write(r->conn, piece, (size_t)n);
+		int error = r->fault->drip_bytes ? drip(r, piece, (size_t)n)
+						 : conn_write(r->conn, piece, (size_t)n);
 		if (error < 0)
 			return error;
 		offset += n;

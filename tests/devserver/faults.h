@@ -1,6 +1,6 @@
 /*
- * Faults on order: what tests ask for over /_dev/faults, matched to requests and carried out at the right moment of
- * each. Nothing of this happens without --control.
+ * Faults on order: what tests ask for over /_dev/faults, matched to requests and carried out at the right
+ * moment of each. Nothing of this happens without --control.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct fault_plan {
 	struct buf headers, body; /* of that status */
 	int64_t delay_us, us_per_file, window_us;
 	bool reset_before, reset_after_body, reset_after_commit;
-	int64_t reset_within; /* after so many bytes of the body; -1: not */
+	int64_t reset_within;   /* after so many bytes of the body; -1: not */
 	int64_t late_commit_us; /* -1: not */
 	int64_t drip_bytes, drip_us;
 	bool corrupt, wrong_hash, stall, stall_reply;

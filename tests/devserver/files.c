@@ -57,7 +57,8 @@ void file_add_json(struct buf *json, const struct file_view *f)
 
 static void copy_view(struct file_row *row, const struct file_view *f)
 {
-	struct span *spans[] = {&row->view.path, &row->view.mime_type, &row->view.short_code, &row->view.sha256};
+	struct span *spans[] = {&row->view.path, &row->view.mime_type, &row->view.short_code,
+				&row->view.sha256};
 
 	row->view = *f;
 	for (size_t i = 0; i < 4; i++)
@@ -189,7 +190,8 @@ static int insert_file(struct store *s, struct file_commit *c)
 	return store_run(s, st);
 }
 
-/* What was looked up before may be wrong by now; the original does not look again either, and counts twice. */
+/* What was looked up before may be wrong by now; the original does not look again either, and counts twice.
+ */
 static int update_file(struct store *s, struct file_commit *c)
 {
 	sqlite3_stmt *st = store_prepare(s, ST_FILE_UPDATE);
@@ -217,7 +219,8 @@ static int write_rows(struct store *s, struct file_commit *c)
 	if (r == 0)
 		r = write_content_row(s, c);
 	if (r == 0)
-		r = count_in_bucket(s, c->bucket_id, c->existed ? 0 : 1, c->stage->size - (c->existed ? c->old_size : 0),
+		r = count_in_bucket(s, c->bucket_id, c->existed ? 0 : 1,
+				    c->stage->size - (c->existed ? c->old_size : 0),
 				    c->is_patch ? TIME_NONE : c->updated_at);
 	bucket_changed(s, c->bucket_id);
 	return r;
@@ -244,7 +247,8 @@ int file_commit_run(struct store *s, struct request *r, struct file_commit *c)
 	if (!c->content_known) {
 		n = contents_place(&s->contents, c->stage);
 		if (n < 0)
-			return n; /* -EEXIST: another first upload of this content was faster, or it is poisoned */
+			return n; /* -EEXIST: another first upload of this content was faster, or it is
+				     poisoned */
 		c->placed = true;
 	}
 	fault_in_window(r);

@@ -1,6 +1,6 @@
 /*
- * Files in the store: rows as views, their JSON, the commit of an upload with the original's races, deletion. The
- * store's lock is held by the caller except where said.
+ * Files in the store: rows as views, their JSON, the commit of an upload with the original's races, deletion.
+ * The store's lock is held by the caller except where said.
  */
 #pragma once
 
@@ -45,8 +45,8 @@ struct file_commit {
 
 struct request;
 
-/* Look, place, write rows: takes and releases the lock itself, twice, with the races' window between. Commits nothing:
- * the caller calls store_commit before it answers. 0; -EEXIST or -EIO: the original's 500. */
+/* Look, place, write rows: takes and releases the lock itself, twice, with the races' window between. Commits
+ * nothing: the caller calls store_commit before it answers. 0; -EEXIST or -EIO: the original's 500. */
 int file_commit_run(struct store *s, struct request *r, struct file_commit *c);
 /* The JSON of what was just uploaded. */
 void file_commit_add_json(struct buf *json, const struct file_commit *c);

@@ -21,7 +21,8 @@ static bool is_json_type(struct span type)
 	       (type.n > 5 && span_eq_ci((struct span){type.p + type.n - 5, 5}, SPAN("+json")));
 }
 
-/* json-c lets two things pass even when it is strict; true if the text has one of them outside its strings. */
+/* json-c lets two things pass even when it is strict; true if the text has one of them outside its strings.
+ */
 static bool has_lax_syntax(struct span s)
 {
 	bool in_string = false;

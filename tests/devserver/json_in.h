@@ -1,6 +1,6 @@
 /*
- * Request bodies in JSON, bound the way the original does: names in any case, unknown members ignored, numbers also as
- * strings, but no number for a string.
+ * Request bodies in JSON, bound the way the original does: names in any case, unknown members ignored,
+ * numbers also as strings, but no number for a string.
  */
 #pragma once
 
@@ -15,8 +15,8 @@ static inline void json_putp(json_object **o)
 }
 #define _cleanup_json_ _cleanup_(json_putp)
 
-/* Reads and parses the body. 0: *ret is an object, or NULL if there is no body and it is optional; a positive status
- * to answer with an empty body; negative errno as request_read_body. */
+/* Reads and parses the body. 0: *ret is an object, or NULL if there is no body and it is optional; a positive
+ * status to answer with an empty body; negative errno as request_read_body. */
 int json_body(struct request *r, bool required, json_object **ret);
 
 enum member {

@@ -1,6 +1,6 @@
 /*
- * JSON as the server writes it: two encoders (success bodies relaxed, error bodies strict), members in the order they
- * are added, null members left out. Writes into a buf; no tree is built.
+ * JSON as the server writes it: two encoders (success bodies relaxed, error bodies strict), members in the
+ * order they are added, null members left out. Writes into a buf; no tree is built.
  */
 #pragma once
 

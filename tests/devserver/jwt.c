@@ -1,6 +1,6 @@
 /*
- * Dashboard tokens: JSON web tokens signed with HMAC-SHA256 under a key made of the admin key. Nothing else of JWT is
- * understood. See auth.h.
+ * Dashboard tokens: JSON web tokens signed with HMAC-SHA256 under a key made of the admin key. Nothing else
+ * of JWT is understood. See auth.h.
  */
 #include "auth.h"
 
@@ -21,7 +21,8 @@ static void add_base64url(struct buf *b, const unsigned char *p, size_t n)
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < n ? p[i + 2] : 0);
 		size_t digits = n - i >= 3 ? 4 : n - i + 1;
 		for (size_t d = 0; d < digits; d++)
 			buf_addc(b, letters[v >> (18 - 6 * d) & 63]);
@@ -70,7 +71,8 @@ void jwt_make(struct server *s, struct buf *b, int64_t expires_ticks)
 	unsigned char mac[MAC_LEN];
 	long long now = ticks_now() / TICKS_PER_S;
 
-	int n = snprintf(claims, sizeof(claims), "{\"scope\":\"admin\",\"nbf\":%lld,\"exp\":%lld,\"iat\":%lld}", now,
+	int n = snprintf(claims, sizeof(claims),
+			 "{\"scope\":\"admin\",\"nbf\":%lld,\"exp\":%lld,\"iat\":%lld}", now,
 			 (long long)(expires_ticks / TICKS_PER_S), now);
 	size_t start = b->n;
 	buf_adds(b, HEADER64 ".");
@@ -90,7 +92,8 @@ static bool check_claims(struct span json, int64_t *ret_expires_ticks)
 	int64_t now = ticks_now() / TICKS_PER_S;
 
 	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "scope", &scope) ||
-	    !json_object_object_get_ex(o, "exp", &expires) || strcmp(json_object_get_string(scope), "admin") != 0)
+	    !json_object_object_get_ex(o, "exp", &expires) ||
+	    strcmp(json_object_get_string(scope), "admin") != 0)
 		return false;
 	if (json_object_object_get_ex(o, "nbf", &from) && json_object_get_int64(from) > now + SKEW_S)
 		return false;

@@ -1,5 +1,6 @@
 /*
- * carbonfiles-devserver: options, signals, and the order of starting and ending. What it is for is in README.md.
+ * carbonfiles-devserver: options, signals, and the order of starting and ending. What it is for is in
+ * README.md.
  */
 #include "counters.h"
 #include "fault_orders.h"
@@ -40,9 +41,12 @@ static const char usage_text[] =
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"listen", required_argument, NULL, 'l'},          {"data", required_argument, NULL, 'd'},
-		{"admin-key", required_argument, NULL, 'k'},       {"control", no_argument, NULL, 'c'},
-		{"max-upload-size", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+		{"listen", required_argument, NULL, 'l'},
+		{"data", required_argument, NULL, 'd'},
+		{"admin-key", required_argument, NULL, 'k'},
+		{"control", no_argument, NULL, 'c'},
+		{"max-upload-size", required_argument, NULL, 'm'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -56,7 +60,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'c': o->control = true; break;
 		case 'm':
 			if (!parse_int64(span_of(optarg), &o->max_upload_bytes) || o->max_upload_bytes < 0) {
-				fprintf(stderr, "carbonfiles-devserver: --max-upload-size wants a number of bytes\n");
+				fprintf(stderr,
+					"carbonfiles-devserver: --max-upload-size wants a number of bytes\n");
 				return EXIT_USAGE;
 			}
 			break;

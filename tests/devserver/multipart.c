@@ -1,6 +1,6 @@
 /*
- * The multipart parser: see multipart.h. A delimiter begins with the only CR it holds, so a failed match never has to
- * look back further than that CR.
+ * The multipart parser: see multipart.h. A delimiter begins with the only CR it holds, so a failed match
+ * never has to look back further than that CR.
  */
 #include "multipart.h"
 
@@ -145,7 +145,8 @@ static struct span find_disposition(const struct multipart *m)
 		const char *lf = memmem(m->line.p + at, m->line.n - at, "\r\n", 2);
 		struct span line = {m->line.p + at, (size_t)(lf - (m->line.p + at))};
 		const char *colon = memchr(line.p, ':', line.n);
-		if (colon && span_eq_ci((struct span){line.p, (size_t)(colon - line.p)}, SPAN("Content-Disposition")))
+		if (colon &&
+		    span_eq_ci((struct span){line.p, (size_t)(colon - line.p)}, SPAN("Content-Disposition")))
 			return span_trim((struct span){colon + 1, line.n - (size_t)(colon + 1 - line.p)});
 		at += line.n + 2;
 	}
@@ -220,7 +221,8 @@ int multipart_feed(struct multipart *m, struct span piece)
 
 int multipart_finish(struct multipart *m)
 {
-	bool whole = !m->any || m->state == STATE_EPILOGUE || (m->state == STATE_BOUNDARY_LINE && is_last_boundary(m));
+	bool whole = !m->any || m->state == STATE_EPILOGUE ||
+		     (m->state == STATE_BOUNDARY_LINE && is_last_boundary(m));
 
 	return whole ? 0 : -EPROTO;
 }

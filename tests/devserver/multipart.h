@@ -1,6 +1,6 @@
 /*
- * multipart/form-data, parsed as it comes in pieces of any size, with the original's limits and its exact idea of line
- * ends. Only the framing: what a part's headers mean is in disposition.h.
+ * multipart/form-data, parsed as it comes in pieces of any size, with the original's limits and its exact
+ * idea of line ends. Only the framing: what a part's headers mean is in disposition.h.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 #define MULTIPART_BOUNDARY_BYTES 4088
 
 struct multipart_ops {
-	/* disposition: the value of Content-Disposition, p NULL if the part has none. Non-zero results end the parsing
-	 * and are handed back. */
+	/* disposition: the value of Content-Disposition, p NULL if the part has none. Non-zero results end
+	 * the parsing and are handed back. */
 	int (*begin)(void *arg, struct span disposition);
 	int (*data)(void *arg, struct span bytes);
 	int (*end)(void *arg);

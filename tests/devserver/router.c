@@ -1,6 +1,6 @@
 /*
- * Routing: see router.h. Literal segments match in any case; a slash at the end is ignored unless the pattern takes
- * the rest of the path.
+ * Routing: see router.h. Literal segments match in any case; a slash at the end is ignored unless the pattern
+ * takes the rest of the path.
  */
 #include "router.h"
 
@@ -38,8 +38,10 @@ static const struct route routes[] = {
 };
 
 /* "file" and its two suffixes are one row above, but three routes for whoever names them. */
-static const struct route content_route = {"content", "GET HEAD", "api/buckets/{}/files/**/content", api_file_get};
-static const struct route verify_route = {"verify", "GET HEAD", "api/buckets/{}/files/**/verify", api_file_get};
+static const struct route content_route = {"content", "GET HEAD", "api/buckets/{}/files/**/content",
+					   api_file_get};
+static const struct route verify_route = {"verify", "GET HEAD", "api/buckets/{}/files/**/verify",
+					  api_file_get};
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 

@@ -1,6 +1,6 @@
 /*
- * The table of the API: which method and path is answered by which handler, and under which name faults and counters
- * know it.
+ * The table of the API: which method and path is answered by which handler, and under which name faults and
+ * counters know it.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * The life of a connection: one request after another, each read, routed, counted, possibly given a fault, handled and
- * answered. What handlers return as errors becomes the original's empty answers here.
+ * The life of a connection: one request after another, each read, routed, counted, possibly given a fault,
+ * handled and answered. What handlers return as errors becomes the original's empty answers here.
  */
 #include "server.h"
 
@@ -37,7 +37,8 @@ static bool is_preflight(const struct request *r)
 static int answer_preflight(struct request *r)
 {
 	reply_header(r, "Access-Control-Allow-Methods", SPAN("*"));
-	reply_header(r, "Access-Control-Allow-Headers", SPAN("Authorization,Content-Type,Content-Range,X-Append"));
+	reply_header(r, "Access-Control-Allow-Headers",
+		     SPAN("Authorization,Content-Type,Content-Range,X-Append"));
 	return reply_no_content(r);
 }
 

@@ -1,6 +1,6 @@
 /*
- * The server as a whole: what was asked on the command line, the store, the caches, the list of connections. One
- * thread per connection; the store has its own lock.
+ * The server as a whole: what was asked on the command line, the store, the caches, the list of connections.
+ * One thread per connection; the store has its own lock.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Opening, the schema, statements and transactions of the metadata: see store.h. The rows themselves are read and
- * written in buckets.c, files.c, keys.c and so on.
+ * Opening, the schema, statements and transactions of the metadata: see store.h. The rows themselves are read
+ * and written in buckets.c, files.c, keys.c and so on.
  */
 #include "store.h"
 
@@ -31,47 +31,58 @@ static const char schema[] =
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA case_sensitive_like = OFF;"
 	"CREATE TABLE IF NOT EXISTS buckets (id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL,"
-	" owner_prefix TEXT, description TEXT, created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at INTEGER,"
-	" file_count INTEGER NOT NULL DEFAULT 0, total_size INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS files (bucket_id TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,"
+	" owner_prefix TEXT, description TEXT, created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at "
+	"INTEGER,"
+	" file_count INTEGER NOT NULL DEFAULT 0, total_size INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT "
+	"NULL);"
+	"CREATE TABLE IF NOT EXISTS files (bucket_id TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT "
+	"NULL,"
 	" mime_type TEXT NOT NULL, short_code TEXT, sha256 TEXT, created_at INTEGER NOT NULL,"
 	" updated_at INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bucket_id, path)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, refs INTEGER NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, refs INTEGER "
+	"NOT NULL,"
 	" first_stored_at INTEGER NOT NULL) WITHOUT ROWID;"
 	/* Contents that lie in the store without a row of their own: refused for ever. */
 	"CREATE TABLE IF NOT EXISTS poisoned (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS shorts (code TEXT PRIMARY KEY, bucket_id TEXT NOT NULL, path TEXT NOT NULL)"
+	"CREATE TABLE IF NOT EXISTS shorts (code TEXT PRIMARY KEY, bucket_id TEXT NOT NULL, path TEXT NOT "
+	"NULL)"
 	" WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS keys (prefix TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, name TEXT NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS keys (prefix TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, name TEXT "
+	"NOT NULL,"
 	" created_at INTEGER NOT NULL, last_used_at INTEGER, seq INTEGER NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, bucket_id TEXT NOT NULL, expires_at INTEGER NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, bucket_id TEXT NOT NULL, expires_at "
+	"INTEGER NOT NULL,"
 	" max_uploads INTEGER, uploads_used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;";
-
 
 static const char *const sql[N_STATEMENTS] = {
 	[ST_BEGIN] = "BEGIN",
 	[ST_COMMIT] = "COMMIT",
-	[ST_BUCKET_INSERT] = "INSERT INTO buckets (id, name, owner, owner_prefix, description, created_at, expires_at,"
-			     " seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ST_BUCKET_INSERT] =
+		"INSERT INTO buckets (id, name, owner, owner_prefix, description, created_at, expires_at,"
+		" seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[ST_BUCKET_GET] = "SELECT " BUCKET_COLUMNS " FROM buckets WHERE id = ?1",
 	[ST_BUCKET_UPDATE] = "UPDATE buckets SET name = ?2, description = ?3, expires_at = ?4 WHERE id = ?1",
 	[ST_BUCKET_DELETE] = "DELETE FROM buckets WHERE id = ?1",
-	[ST_BUCKET_COUNT_FILE] = "UPDATE buckets SET file_count = file_count + ?2, total_size = total_size + ?3,"
-				 " last_used_at = coalesce(?4, last_used_at) WHERE id = ?1",
+	[ST_BUCKET_COUNT_FILE] =
+		"UPDATE buckets SET file_count = file_count + ?2, total_size = total_size + ?3,"
+		" last_used_at = coalesce(?4, last_used_at) WHERE id = ?1",
 	[ST_BUCKET_TOUCH] = "UPDATE buckets SET last_used_at = ?2 WHERE id = ?1",
-	[ST_BUCKET_UNIQUE] = "SELECT count(*), coalesce(sum(size), 0) FROM"
-			     " (SELECT DISTINCT sha256, size FROM files WHERE bucket_id = ?1 AND sha256 IS NOT NULL)",
+	[ST_BUCKET_UNIQUE] =
+		"SELECT count(*), coalesce(sum(size), 0) FROM"
+		" (SELECT DISTINCT sha256, size FROM files WHERE bucket_id = ?1 AND sha256 IS NOT NULL)",
 	[ST_BUCKET_EXPIRED] = "SELECT id FROM buckets WHERE expires_at <= ?1 LIMIT 1",
 	[ST_FILE_GET] = "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 AND path = ?2",
-	[ST_FILE_INSERT] = "INSERT INTO files (bucket_id, path, size, mime_type, short_code, sha256, created_at,"
-			   " updated_at, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
+	[ST_FILE_INSERT] =
+		"INSERT INTO files (bucket_id, path, size, mime_type, short_code, sha256, created_at,"
+		" updated_at, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
 	[ST_FILE_UPDATE] = "UPDATE files SET size = ?3, mime_type = ?4, sha256 = ?5, updated_at = ?6"
 			   " WHERE bucket_id = ?1 AND path = ?2",
 	[ST_FILE_DELETE] = "DELETE FROM files WHERE bucket_id = ?1 AND path = ?2",
 	[ST_FILES_DELETE] = "DELETE FROM files WHERE bucket_id = ?1",
 	[ST_FILES_BY_PATH] = "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 ORDER BY path LIMIT ?2",
 	[ST_CONTENT_GET] = "SELECT refs FROM contents WHERE sha256 = ?1",
-	[ST_CONTENT_INSERT] = "INSERT INTO contents (sha256, size, refs, first_stored_at) VALUES (?1, ?2, 1, ?3)",
+	[ST_CONTENT_INSERT] =
+		"INSERT INTO contents (sha256, size, refs, first_stored_at) VALUES (?1, ?2, 1, ?3)",
 	[ST_CONTENT_REF] = "UPDATE contents SET refs = refs + ?2 WHERE sha256 = ?1",
 	[ST_CONTENT_DEAD] = "SELECT sha256 FROM contents WHERE refs <= 0 AND first_stored_at < ?1 LIMIT 1",
 	[ST_CONTENT_DELETE] = "DELETE FROM contents WHERE sha256 = ?1",
@@ -80,13 +91,17 @@ static const char *const sql[N_STATEMENTS] = {
 	[ST_SHORT_INSERT] = "INSERT INTO shorts (code, bucket_id, path) VALUES (?1, ?2, ?3)",
 	[ST_SHORT_GET] = "SELECT bucket_id, path FROM shorts WHERE code = ?1",
 	[ST_SHORT_DELETE] = "DELETE FROM shorts WHERE code = ?1",
-	[ST_SHORTS_DELETE] = "DELETE FROM shorts WHERE code IN (SELECT short_code FROM files WHERE bucket_id = ?1)",
-	[ST_KEY_INSERT] = "INSERT INTO keys (prefix, secret_sha256, name, created_at, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
+	[ST_SHORTS_DELETE] =
+		"DELETE FROM shorts WHERE code IN (SELECT short_code FROM files WHERE bucket_id = ?1)",
+	[ST_KEY_INSERT] =
+		"INSERT INTO keys (prefix, secret_sha256, name, created_at, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
 	[ST_KEY_GET] = "SELECT name, secret_sha256, created_at, last_used_at FROM keys WHERE prefix = ?1",
 	[ST_KEY_TOUCH] = "UPDATE keys SET last_used_at = ?2 WHERE prefix = ?1",
 	[ST_KEY_DELETE] = "DELETE FROM keys WHERE prefix = ?1",
-	[ST_TOKEN_INSERT] = "INSERT INTO tokens (token, bucket_id, expires_at, max_uploads) VALUES (?1, ?2, ?3, ?4)",
-	[ST_TOKEN_GET] = "SELECT bucket_id, expires_at, max_uploads, uploads_used FROM tokens WHERE token = ?1",
+	[ST_TOKEN_INSERT] =
+		"INSERT INTO tokens (token, bucket_id, expires_at, max_uploads) VALUES (?1, ?2, ?3, ?4)",
+	[ST_TOKEN_GET] =
+		"SELECT bucket_id, expires_at, max_uploads, uploads_used FROM tokens WHERE token = ?1",
 	[ST_TOKEN_CHARGE] = "UPDATE tokens SET uploads_used = uploads_used + ?2 WHERE token = ?1",
 	[ST_TOKENS_DELETE] = "DELETE FROM tokens WHERE bucket_id = ?1",
 };
@@ -103,7 +118,8 @@ void store_unlock(struct store *s)
 
 static int complain(struct store *s, const char *what)
 {
-	fprintf(stderr, "carbonfiles-devserver: %s: %s\n", what, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+	fprintf(stderr, "carbonfiles-devserver: %s: %s\n", what,
+		s->db ? sqlite3_errmsg(s->db) : "out of memory");
 	return -EIO;
 }
 
@@ -191,8 +207,8 @@ static int read_next_seq(struct store *s)
 	return 0;
 }
 
-/* After a kill there may be contents whose rows were never committed. The original would refuse them for ever; here
- * only those do so that were poisoned by a race, and the rest goes. */
+/* After a kill there may be contents whose rows were never committed. The original would refuse them for
+ * ever; here only those do so that were poisoned by a race, and the rest goes. */
 static int remove_if_unknown(void *arg, const char *sha)
 {
 	struct store *s = arg;
@@ -225,12 +241,13 @@ static int open_database(struct store *s, const char *dir)
 	buf_addf(&name, "%s/carbonfiles.db", dir);
 	if (name.failed)
 		return -ENOMEM;
-	if (sqlite3_open_v2(name.p, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
-		    SQLITE_OK ||
+	if (sqlite3_open_v2(name.p, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK ||
 	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return complain(s, name.p);
 	for (int i = 0; i < N_STATEMENTS; i++)
-		if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i],
+				       NULL) != SQLITE_OK)
 			return complain(s, sql[i]);
 	return read_next_seq(s);
 }

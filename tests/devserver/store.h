@@ -1,6 +1,7 @@
 /*
- * The metadata: one SQLite database behind one lock, prepared statements, transactions shared by whoever writes at the
- * same time and committed before anybody is answered. Rows are handed out as views into a statement.
+ * The metadata: one SQLite database behind one lock, prepared statements, transactions shared by whoever
+ * writes at the same time and committed before anybody is answered. Rows are handed out as views into a
+ * statement.
  *
  * Every function that takes the store expects its lock to be held, unless it says otherwise.
  */
@@ -57,8 +58,9 @@ struct store {
 	sqlite3_stmt *statements[N_STATEMENTS];
 	struct contents contents;
 	int data_fd;
-	bool locked; /* the directory is ours */
-	int64_t next_seq; /* order of insertion of files, buckets and keys: breaks ties as the original's row numbers do */
+	bool locked;      /* the directory is ours */
+	int64_t next_seq; /* order of insertion of files, buckets and keys: breaks ties as the original's row
+			     numbers do */
 	int in_transaction; /* statements since the last commit */
 
 	/* Stale on purpose, as in the original. */

@@ -1,6 +1,6 @@
 /*
- * A small cache with an age limit, as the original keeps several: what is stale there must be stale here. Guarded by
- * the store's lock. A slot holds one entry; another key of the same slot pushes it out.
+ * A small cache with an age limit, as the original keeps several: what is stale there must be stale here.
+ * Guarded by the store's lock. A slot holds one entry; another key of the same slot pushes it out.
  */
 #pragma once
 

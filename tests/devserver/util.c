@@ -222,8 +222,8 @@ void time_format_http(struct buf *b, int64_t ticks)
 	int64_t fraction;
 
 	civil_from_ticks(ticks, &tm, &fraction);
-	buf_addf(b, "%s, %02d %s %04d %02d:%02d:%02d GMT", day_names[tm.tm_wday], tm.tm_mday, month_names[tm.tm_mon],
-		 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_addf(b, "%s, %02d %s %04d %02d:%02d:%02d GMT", day_names[tm.tm_wday], tm.tm_mday,
+		 month_names[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 bool time_parse_http(struct span s, int64_t *ret_ticks)
@@ -235,13 +235,14 @@ bool time_parse_http(struct span s, int64_t *ret_ticks)
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = 0;
-	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour, &minute,
-		   &second, &end) != 6 ||
+	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour,
+		   &minute, &second, &end) != 6 ||
 	    (size_t)end != s.n || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
 		return false;
 	for (int m = 0; m < 12; m++)
 		if (strcmp(month, month_names[m]) == 0) {
-			*ret_ticks = (days_from_civil(year, m + 1, day) * 86400 + hour * 3600 + minute * 60 + second) *
+			*ret_ticks = (days_from_civil(year, m + 1, day) * 86400 + hour * 3600 + minute * 60 +
+				      second) *
 				     TICKS_PER_S;
 			return true;
 		}
@@ -317,8 +318,8 @@ uint32_t utf8_decode(const char *text, size_t len)
 	case 2: return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
 	case 3: return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
 	case 4:
-		return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 | (uint32_t)(p[2] & 0x3f) << 6 |
-		       (p[3] & 0x3f);
+		return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
+		       (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
 	default: return p[0];
 	}
 }
@@ -326,7 +327,8 @@ uint32_t utf8_decode(const char *text, size_t len)
 bool utf8_is_space(uint32_t c)
 {
 	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+	       c == 0x3000;
 }
 
 void utf8_add_repaired(struct buf *b, struct span s)
@@ -370,7 +372,8 @@ bool parse_int64(struct span s, int64_t *ret)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
 		/* Counted downwards, so that the smallest number fits too. */
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, s.p[i] - '0', &value))
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_sub_overflow(value, s.p[i] - '0', &value))
 			return false;
 	}
 	if (!negative && value == INT64_MIN)

@@ -1,6 +1,6 @@
 /*
- * The small things every room of the development server uses: a byte span, a growing buffer, times in the server's
- * unit, random names, UTF-8. No HTTP and no database here.
+ * The small things every room of the development server uses: a byte span, a growing buffer, times in the
+ * server's unit, random names, UTF-8. No HTTP and no database here.
  */
 #pragma once
 
@@ -17,7 +17,8 @@ static inline void freep(void *p)
 }
 #define _cleanup_free_ _cleanup_(freep)
 
-/* Bytes that somebody else owns. Paths may hold any byte, NUL included, so no length is ever taken by strlen. */
+/* Bytes that somebody else owns. Paths may hold any byte, NUL included, so no length is ever taken by strlen.
+ */
 struct span {
 	const char *p;
 	size_t n;
@@ -29,7 +30,8 @@ bool span_eq(struct span a, struct span b);
 bool span_eq_ci(struct span a, struct span b); /* ASCII case ignored */
 struct span span_trim(struct span s);          /* blanks and tabs off both ends */
 
-/* A growing buffer. The first failed allocation sets `failed`; later calls do nothing; the user looks once at the end. */
+/* A growing buffer. The first failed allocation sets `failed`; later calls do nothing; the user looks once at
+ * the end. */
 struct buf {
 	char *p;
 	size_t n, cap;
@@ -71,7 +73,8 @@ void random_text(char *text, size_t n, const char *alphabet);
 void hex_encode(char *text, const unsigned char *p, size_t n);
 int hex_digit(char c); /* -1 if it is none */
 
-/* Length of the well-formed UTF-8 sequence at p (1-4), 0 if there is none (overlong forms and surrogates included). */
+/* Length of the well-formed UTF-8 sequence at p (1-4), 0 if there is none (overlong forms and surrogates
+ * included). */
 size_t utf8_sequence(const char *p, size_t n);
 uint32_t utf8_decode(const char *p, size_t len);
 bool utf8_is_space(uint32_t c); /* what .NET calls white space */

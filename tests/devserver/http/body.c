@@ -1,6 +1,6 @@
 /*
- * The body of a request, pulled piece by piece out of the connection's buffer without copying: lengths, chunks, the
- * size limit, the slowest rate allowed, 100-continue. See request.h.
+ * The body of a request, pulled piece by piece out of the connection's buffer without copying: lengths,
+ * chunks, the size limit, the slowest rate allowed, 100-continue. See request.h.
  */
 #include "request.h"
 
@@ -14,7 +14,8 @@
 #define RATE_GRACE_MS    5000
 /* How often a waiting reader looks at the rate. */
 #define RATE_LOOK_MS 500
-/* What an answered request still sends is read and thrown away for this long, then the connection is closed. */
+/* What an answered request still sends is read and thrown away for this long, then the connection is closed.
+ */
 #define DRAIN_MS 5000
 /* A chunk's size line; longer ones are extensions nobody needs. */
 #define CHUNK_LINE_BYTES 256
@@ -43,7 +44,8 @@ static int fill_in_time(struct request *r)
 		if (n > 0)
 			return 0;
 		if (n != -ETIMEDOUT)
-			return -EPIPE; /* an end of the stream in the middle of a body is a lost client as well */
+			return -EPIPE; /* an end of the stream in the middle of a body is a lost client as
+					  well */
 		int64_t elapsed_ms = monotonic_ms() - r->body_started_ms;
 		if (elapsed_ms > RATE_GRACE_MS && r->body_received * 1000 < elapsed_ms * RATE_BYTES_PER_S)
 			return -ETIMEDOUT;

@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A client that takes nothing at all for this long is given up (the original gives up below 240 B/s after 5 s). */
+/* A client that takes nothing at all for this long is given up (the original gives up below 240 B/s after 5
+ * s). */
 #define WRITE_GRACE_MS 10000
 /* One sendfile call; small enough that a shutdown is noticed between two. */
 #define SENDFILE_BYTES (4 * 1024 * 1024)
@@ -99,7 +100,8 @@ int conn_writev(struct conn *c, struct iovec *iov, int n)
 		if (sent < 0) {
 			if (errno == EINTR)
 				continue;
-			if ((errno == EAGAIN || errno == EWOULDBLOCK) && wait_for(c->fd, POLLOUT, WRITE_GRACE_MS) == 0)
+			if ((errno == EAGAIN || errno == EWOULDBLOCK) &&
+			    wait_for(c->fd, POLLOUT, WRITE_GRACE_MS) == 0)
 				continue;
 			c->broken = true;
 			return -EPIPE;
@@ -133,7 +135,8 @@ int conn_sendfile(struct conn *c, int file_fd, int64_t *offset, int64_t len)
 			return -EPIPE;
 		}
 		off_t at = *offset;
-		ssize_t sent = sendfile(c->fd, file_fd, &at, (size_t)(len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
+		ssize_t sent =
+			sendfile(c->fd, file_fd, &at, (size_t)(len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
 		if (sent < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (sent <= 0) { /* 0: the file is shorter than promised; only a cut tells the client */
@@ -152,8 +155,8 @@ void conn_reset(struct conn *c)
 
 	if (c->fd >= 0) {
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-		/* With l_linger 0 a close sends RST; the descriptor is replaced, not freed, so that its number is not
-		 * another connection's while this one is still in the server's list. */
+		/* With l_linger 0 a close sends RST; the descriptor is replaced, not freed, so that its
+		 * number is not another connection's while this one is still in the server's list. */
 		int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (dead >= 0) {
 			dup3(dead, c->fd, O_CLOEXEC);

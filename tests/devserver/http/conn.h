@@ -1,6 +1,6 @@
 /*
- * One client connection: a socket with a read buffer, blocking reads and writes with deadlines, and the ways to break
- * it (reset, close). Knows nothing of HTTP.
+ * One client connection: a socket with a read buffer, blocking reads and writes with deadlines, and the ways
+ * to break it (reset, close). Knows nothing of HTTP.
  */
 #pragma once
 
@@ -13,11 +13,11 @@
 
 struct conn {
 	int fd;
-	char *in;            /* CONN_BUFFER_BYTES */
-	size_t start, end;   /* what of it is unread */
-	bool broken;         /* nothing more can be read or written */
-	_Atomic bool idle;   /* between two requests: may be closed at shutdown */
-	int64_t bytes_read;  /* from the socket, ever */
+	char *in;                   /* CONN_BUFFER_BYTES */
+	size_t start, end;          /* what of it is unread */
+	bool broken;                /* nothing more can be read or written */
+	_Atomic bool idle;          /* between two requests: may be closed at shutdown */
+	int64_t bytes_read;         /* from the socket, ever */
 	struct conn *next, **prevp; /* the server's list */
 };
 
@@ -37,5 +37,5 @@ int conn_write(struct conn *c, const void *p, size_t n);
 /* Sends up to len bytes of a file from *offset. */
 int conn_sendfile(struct conn *c, int file_fd, int64_t *offset, int64_t len);
 
-void conn_reset(struct conn *c);             /* RST: the client sees "connection reset" at once */
+void conn_reset(struct conn *c);                /* RST: the client sees "connection reset" at once */
 bool conn_client_is_gone(const struct conn *c); /* looks without reading */

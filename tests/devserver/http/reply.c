@@ -62,7 +62,8 @@ void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0)
-		reply_header(r, name, (struct span){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
+		reply_header(r, name,
+			     (struct span){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
 }
 
 /* The Date header is made once a second for all threads. */
@@ -94,8 +95,8 @@ enum framing {
 	FRAMING_CHUNKED,
 };
 
-static void build_head(struct request *r, struct buf *b, int status, const char *content_type, enum framing framing,
-		       int64_t length)
+static void build_head(struct request *r, struct buf *b, int status, const char *content_type,
+		       enum framing framing, int64_t length)
 {
 	if (r->must_close || (r->http10 && framing == FRAMING_CHUNKED))
 		r->keep_alive = false;
@@ -128,7 +129,8 @@ static int out_of_memory(struct request *r)
 }
 
 /* Head and body in one write. */
-static int send_whole(struct request *r, int status, const char *content_type, enum framing framing, struct span body)
+static int send_whole(struct request *r, int status, const char *content_type, enum framing framing,
+		      struct span body)
 {
 	_cleanup_buf_ struct buf head = {0};
 	char size_line[24];
@@ -159,8 +161,10 @@ static int send_whole(struct request *r, int status, const char *content_type, e
 
 int reply_empty(struct request *r, int status)
 {
-	/* An answer to HEAD says nothing of the length of a body that GET would not have had either. */
-	return send_whole(r, status, NULL, r->is_head ? FRAMING_NONE : FRAMING_LENGTH, SPAN(""));
+	/* An answer to HEAD says nothing of a length, unless it is of an exception. */
+	bool silent = r->is_head && status != 500;
+
+	return send_whole(r, status, NULL, silent ? FRAMING_NONE : FRAMING_LENGTH, SPAN(""));
 }
 
 int reply_no_content(struct request *r)
@@ -179,8 +183,8 @@ int reply_json(struct request *r, int status, struct buf *body)
 		return out_of_memory(r);
 	if (r->fault)
 		fault_change_json(r, body);
-	return send_whole(r, status, "application/json; charset=utf-8", r->is_head ? FRAMING_NONE : FRAMING_CHUNKED,
-			  buf_span(body));
+	return send_whole(r, status, "application/json; charset=utf-8",
+			  r->is_head ? FRAMING_NONE : FRAMING_CHUNKED, buf_span(body));
 }
 
 int reply_error(struct request *r, int status, struct span error, const char *hint)

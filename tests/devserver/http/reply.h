@@ -1,13 +1,14 @@
 /*
- * Answers. A handler sends exactly one: empty, an error, JSON, text, or a body that it streams. Headers beyond those
- * of the body go into the request first (reply_header).
+ * Answers. A handler sends exactly one: empty, an error, JSON, text, or a body that it streams. Headers
+ * beyond those of the body go into the request first (reply_header).
  */
 #pragma once
 
 #include "request.h"
 
 void reply_header(struct request *r, const char *name, struct span value);
-void reply_headerf(struct request *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* All return 0 or -EPIPE. */
 int reply_empty(struct request *r, int status);

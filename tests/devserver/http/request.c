@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The original closes a connection silently when nothing comes for this long, and says 408 when a head takes longer. */
+/* The original closes a connection silently when nothing comes for this long, and says 408 when a head takes
+ * longer. */
 #define IDLE_MS 130000
 #define HEAD_MS 30000
 
@@ -24,7 +25,8 @@ static bool is_token(struct span s)
 	return s.n > 0;
 }
 
-/* The length of the head at the front of s up to its empty line, 0 if it is not complete, or the negative status. */
+/* The length of the head at the front of s up to its empty line, 0 if it is not complete, or the negative
+ * status. */
 static int head_length(struct span s)
 {
 	const char *line_end = memchr(s.p, '\n', s.n < REQUEST_LINE_BYTES ? s.n : REQUEST_LINE_BYTES);
@@ -45,7 +47,8 @@ static int head_length(struct span s)
 	return end == headers + REQUEST_HEADERS_BYTES ? -431 : 0;
 }
 
-/* Reads until the head is whole. Lone line ends before a request line are skipped, as old clients send them. */
+/* Reads until the head is whole. Lone line ends before a request line are skipped, as old clients send them.
+ */
 static int fill_head(struct conn *c)
 {
 	int64_t deadline_ms = monotonic_ms() + IDLE_MS;
@@ -175,7 +178,8 @@ static int check_host(struct request *r)
 
 static int check_framing(struct request *r)
 {
-	struct span coding = request_header(r, "Transfer-Encoding"), length = request_header(r, "Content-Length");
+	struct span coding = request_header(r, "Transfer-Encoding"),
+		    length = request_header(r, "Content-Length");
 	struct span connection = request_header(r, "Connection");
 
 	if (count_headers(r, "Content-Length") > 1)
@@ -185,13 +189,15 @@ static int check_framing(struct request *r)
 			return 400;
 		r->body_kind = BODY_CHUNKED;
 	} else if (length.p) {
-		if (length.n == 0 || length.p[0] == '-' || length.p[0] == '+' || !parse_int64(length, &r->body_length))
+		if (length.n == 0 || length.p[0] == '-' || length.p[0] == '+' ||
+		    !parse_int64(length, &r->body_length))
 			return 400;
 		r->body_kind = r->body_length ? BODY_LENGTH : BODY_NONE;
 		r->body_left = r->body_length;
 	}
 	r->expects_continue = !r->http10 && span_eq_ci(request_header(r, "Expect"), SPAN("100-continue"));
-	r->keep_alive = r->http10 ? has_list_item(connection, "keep-alive") : !has_list_item(connection, "close");
+	r->keep_alive =
+		r->http10 ? has_list_item(connection, "keep-alive") : !has_list_item(connection, "close");
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
- * One HTTP/1.1 request: its head, parsed and checked as strictly as the original does, and its body, pulled piece by
- * piece by whoever wants it. Errors that the original's web server makes itself are status numbers here.
+ * One HTTP/1.1 request: its head, parsed and checked as strictly as the original does, and its body, pulled
+ * piece by piece by whoever wants it. Errors that the original's web server makes itself are status numbers
+ * here.
  */
 #pragma once
 
@@ -57,8 +58,9 @@ struct request {
 	struct fault_plan *fault; /* NULL: behave */
 };
 
-/* Waits for a request and parses its head. 1: there is one; 0: the connection ended or idled out, nothing to say;
- * otherwise the status to refuse it with (400, 408, 414, 431, 505), after which the connection closes. */
+/* Waits for a request and parses its head. 1: there is one; 0: the connection ended or idled out, nothing to
+ * say; otherwise the status to refuse it with (400, 408, 414, 431, 505), after which the connection closes.
+ */
 int request_read_head(struct request *r, struct conn *c);
 void request_done(struct request *r);
 
@@ -71,5 +73,6 @@ bool request_has_body(const struct request *r);
 int request_read_body(struct request *r, struct span *ret_piece);
 /* Reads a whole body of at most `max` bytes into b. */
 int request_read_all(struct request *r, struct buf *b, size_t max);
-/* Throws away what is left of the body, for at most DRAIN_MS; false: the connection cannot be used any more. */
+/* Throws away what is left of the body, for at most DRAIN_MS; false: the connection cannot be used any more.
+ */
 bool request_drain(struct request *r);

@@ -14,7 +14,8 @@ static int escaped_byte(struct span s, size_t i)
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* Decodes the escapes at s[i] that make one character; the number of input bytes used, 0: leave the `%` alone. */
+/* Decodes the escapes at s[i] that make one character; the number of input bytes used, 0: leave the `%`
+ * alone. */
 static size_t decode_character(struct buf *b, struct span s, size_t i, bool keep_slash)
 {
 	char bytes[4];

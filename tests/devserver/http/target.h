@@ -1,14 +1,16 @@
 /*
- * The target of a request: its path decoded once and its dot segments resolved, and its query, both exactly as the
- * original's web server does it, traps included.
+ * The target of a request: its path decoded once and its dot segments resolved, and its query, both exactly
+ * as the original's web server does it, traps included.
  */
 #pragma once
 
 #include "tests/devserver/util.h"
 
-/* Splits target at the first `?`; path is decoded into ret_path (starts with `/`). False: refuse with 400 (%00). */
+/* Splits target at the first `?`; path is decoded into ret_path (starts with `/`). False: refuse with 400
+ * (%00). */
 bool target_split(struct span target, struct buf *ret_path, struct span *ret_query);
-/* Percent-decodes UTF-8: `%2F` stays (if keep_slash) and so does what is not well-formed; `+` is a space if plus. */
+/* Percent-decodes UTF-8: `%2F` stays (if keep_slash) and so does what is not well-formed; `+` is a space if
+ * plus. */
 void target_decode(struct buf *b, struct span s, bool keep_slash, bool plus);
 void target_resolve_dots(struct buf *path);
 
