@@ -26,74 +26,47 @@ struct line {
 	struct cell cells[PAIR_TWO_WAY + 1];
 };
 
-#define CELL(v, r)                                                                                           \
-	{                                                                                                    \
-		.verdict = PLAN_##v, .reason = (r)                                                           \
-	}
-#define CELL_GUARD(v, r)                                                                                     \
-	{                                                                                                    \
-		.verdict = PLAN_##v, .reason = (r), .guard = true                                            \
-	}
-#define CELL_DROP(v, r)                                                                                      \
-	{                                                                                                    \
-		.verdict = PLAN_##v, .reason = (r), .drop_row = true                                         \
-	}
-
 /* Both sides absent, both sides equal, and what cannot be judged are decided before: see decide(). The order
  * of cells is that of enum pair_mode: mirror, backup, pull, two_way. The first line that fits decides. */
+/* clang-format off */
+#define DO(v, r)         {PLAN_##v, false, false, r}
+#define DO_GUARDED(v, r) {PLAN_##v, true, false, r}
+#define DO_DROP(v, r)    {PLAN_##v, false, true, r}
+#define TRASH_DROP(r)    {PLAN_TRASH_DROP, true, true, r}
+
 static const struct line lines[] = {
-	{ANY,
-	 NONE,
-	 false,
-	 {CELL(UPLOAD, "new"), CELL(UPLOAD, "new"), CELL(HOLD_LOCAL, "only here"), CELL(UPLOAD, "new")}},
-	{SAME,
-	 NONE,
-	 true,
-	 {CELL(UPLOAD, "put back"),
-	  CELL(UPLOAD, "put back"),
-	  {PLAN_TRASH_DROP, true, true, "deleted there"},
-	  {PLAN_TRASH_DROP, true, true, "deleted there"}}},
-	{OTHER,
-	 NONE,
-	 true,
-	 {CELL(UPLOAD, "put back"), CELL(UPLOAD, "put back"), CELL(HOLD_LOCAL, "only here"),
-	  CELL(UPLOAD, "changed here, deleted there")}},
-	{NONE,
-	 ANY,
-	 false,
-	 {CELL(HOLD_FOREIGN, "foreign"), CELL(LEAVE, "foreign"), CELL(DOWNLOAD, "new there"),
-	  CELL(DOWNLOAD, "new there")}},
-	{NONE,
-	 SAME,
-	 true,
-	 {CELL_GUARD(DELETE_REMOTE, "deleted here"), CELL(MARK_GONE, "deleted here"),
-	  CELL(DOWNLOAD, "fetched back"), CELL_GUARD(DELETE_REMOTE, "deleted here")}},
-	{NONE,
-	 OTHER,
-	 true,
-	 {CELL_DROP(HOLD_FOREIGN, "deleted here, changed there"), CELL(MARK_GONE, "deleted here"),
-	  CELL(DOWNLOAD, "changed there"), CELL(DOWNLOAD, "deleted here, changed there")}},
-	{ANY,
-	 ANY,
-	 false,
-	 {CELL(RESCUE_UPLOAD, "foreign version there"), CELL(RESCUE_UPLOAD, "foreign version there"),
-	  CELL(TRASH_DOWNLOAD, "differs here"), CELL(CONFLICT, "both new")}},
-	{SAME,
-	 OTHER,
-	 true,
-	 {CELL(RESCUE_UPLOAD, "put back"), CELL(RESCUE_UPLOAD, "put back"), CELL(DOWNLOAD, "changed there"),
-	  CELL(TRASH_DOWNLOAD, "changed there")}},
-	{OTHER,
-	 SAME,
-	 true,
-	 {CELL(UPLOAD, "changed"), CELL(UPLOAD, "changed"), CELL(TRASH_DOWNLOAD, "changed here"),
-	  CELL(UPLOAD, "changed")}},
-	{OTHER,
-	 OTHER,
-	 true,
-	 {CELL(RESCUE_UPLOAD, "both changed"), CELL(RESCUE_UPLOAD, "both changed"),
-	  CELL(TRASH_DOWNLOAD, "both changed"), CELL(CONFLICT, "both changed")}},
+	{ANY, NONE, false, {
+		DO(UPLOAD, "new"), DO(UPLOAD, "new"),
+		DO(HOLD_LOCAL, "only here"), DO(UPLOAD, "new")}},
+	{SAME, NONE, true, {
+		DO(UPLOAD, "put back"), DO(UPLOAD, "put back"),
+		TRASH_DROP("deleted there"), TRASH_DROP("deleted there")}},
+	{OTHER, NONE, true, {
+		DO(UPLOAD, "put back"), DO(UPLOAD, "put back"),
+		DO(HOLD_LOCAL, "only here"), DO(UPLOAD, "changed here, deleted there")}},
+	{NONE, ANY, false, {
+		DO(HOLD_FOREIGN, "foreign"), DO(LEAVE, "foreign"),
+		DO(DOWNLOAD, "new there"), DO(DOWNLOAD, "new there")}},
+	{NONE, SAME, true, {
+		DO_GUARDED(DELETE_REMOTE, "deleted here"), DO(MARK_GONE, "deleted here"),
+		DO(DOWNLOAD, "fetched back"), DO_GUARDED(DELETE_REMOTE, "deleted here")}},
+	{NONE, OTHER, true, {
+		DO_DROP(HOLD_FOREIGN, "deleted here, changed there"), DO(MARK_GONE, "deleted here"),
+		DO(DOWNLOAD, "changed there"), DO(DOWNLOAD, "deleted here, changed there")}},
+	{ANY, ANY, false, {
+		DO(RESCUE_UPLOAD, "foreign version there"), DO(RESCUE_UPLOAD, "foreign version there"),
+		DO(TRASH_DOWNLOAD, "differs here"), DO(CONFLICT, "both new")}},
+	{SAME, OTHER, true, {
+		DO(RESCUE_UPLOAD, "put back"), DO(RESCUE_UPLOAD, "put back"),
+		DO(DOWNLOAD, "changed there"), DO(TRASH_DOWNLOAD, "changed there")}},
+	{OTHER, SAME, true, {
+		DO(UPLOAD, "changed"), DO(UPLOAD, "changed"),
+		DO(TRASH_DOWNLOAD, "changed here"), DO(UPLOAD, "changed")}},
+	{OTHER, OTHER, true, {
+		DO(RESCUE_UPLOAD, "both changed"), DO(RESCUE_UPLOAD, "both changed"),
+		DO(TRASH_DOWNLOAD, "both changed"), DO(CONFLICT, "both changed")}},
 };
+/* clang-format on */
 
 bool plan_same_version(const struct remote_version *a, const struct remote_version *b)
 {
