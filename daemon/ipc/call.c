@@ -72,7 +72,7 @@ static int send_reply(struct ipc_call *call, const char *error, struct json_obje
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (!conn)
+	if (!conn || conn->closing)
 		return -EPIPE;
 	if (call->oneway)
 		return 0;
