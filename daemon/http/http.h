@@ -20,6 +20,7 @@ struct http_options {
 	const char *ca_file; /* NULL: the system's */
 	const char *proxy;   /* NULL: the environment's */
 	const char *user_agent;
+	int low_speed_s; /* seconds without a byte until a transfer counts as lost; 0: the default, 60 */
 };
 
 int http_new(struct loop *loop, const struct http_options *options, struct http **ret_http);
@@ -52,8 +53,9 @@ struct http_callbacks {
 	/* Bytes of the answer of a 2xx; other statuses always go to result.body (up to max_response).
 	 * Optional: without it all go there. */
 	int (*on_data)(void *arg, const void *data, size_t len);
-	/* The queue of request body bytes has fallen below HTTP_BODY_LOW: give more with http_body_*.
-	 * Optional. */
+	/* The connection takes body bytes and fewer than HTTP_BODY_LOW are queued: give more with
+	 * http_body_*. Comes first when the server is ready for the body, then once after each time bytes
+	 * were given; bytes may also be given before it is called. Optional. */
 	void (*on_room)(void *arg);
 	/* Exactly once; the request is freed after it returns. Called from the loop, never from inside
 	 * http_start or http_cancel. */
