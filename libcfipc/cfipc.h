@@ -1,26 +1,27 @@
 /* libcfipc: the client library for the socket of carbonfilesd. This header is its manual.
  *
  * CONNECTION. A cfipc_client stands for one daemon. cfipc_client_new does no I/O; the first call connects,
- *and a call made after the daemon went away connects again. Plain calls share one connection and are answered
- *in the order they were made; a call with CFIPC_MORE, with CFIPC_DEDICATED or with a pushed descriptor has a
- * connection of its own, so a long stream never holds up a short question.
+ * and a call made after the daemon went away connects again. Plain calls share one connection and are
+ * answered in the order they were made; a call with CFIPC_MORE, with CFIPC_DEDICATED or with a pushed
+ * descriptor has a connection of its own, so a long stream never holds up a short question.
  *
  * LOOPS. Nothing is sent or received except inside cfipc_client_process, cfipc_client_flush, cfipc_op_wait
- *and cfipc_call. With a loop of your own: watch cfipc_client_get_fd (it never changes) for
- *cfipc_client_get_events and call cfipc_client_process whenever it is ready; requests just made and deadlines
- *that passed make it ready too, so nothing else is needed. Without one:
+ * and cfipc_call. With a loop of your own: watch cfipc_client_get_fd (it never changes) for
+ * cfipc_client_get_events and call cfipc_client_process whenever it is ready; requests just made and
+ * deadlines that passed make it ready too, so nothing else is needed. Without one:
  *
  *	while (!cfipc_op_is_done(op))
  *		if (cfipc_client_process(c) == 0)
  *			cfipc_client_wait(c, -1);
  *
  * or simply cfipc_op_wait(op, -1), or cfipc_call, which is the same engine with a loop inside. While one call
- *is waited for, replies to others are kept for the next cfipc_client_process; their callbacks never run
- *inside a blocking function. The library starts no thread, installs no signal handler, and raises no SIGPIPE.
+ * is waited for, replies to others are kept for the next cfipc_client_process; their callbacks never run
+ * inside a blocking function. The library starts no thread, installs no signal handler, and raises no
+ * SIGPIPE.
  *
  * THREADS. A client and its ops belong to one thread at a time; different clients are independent.
  * cfipc_op_ref, cfipc_op_unref and cfipc_op_cancel may be called from any thread. After fork(2) every
- *function returns -ECHILD in the child, where only the unref functions are useful.
+ * function returns -ECHILD in the child, where only the unref functions are useful.
  *
  * TIME is in microseconds; a negative time means "for ever".
  *
@@ -32,8 +33,8 @@
  * ERRORS. Functions return 0 or a positive value, or a negative errno value: -EINVAL for a wrong argument,
  * -EREMOTEIO when the daemon answered with an error, -ENOENT or -ECONNREFUSED when no daemon is there,
  * -ECONNRESET when it went away, -EBADMSG when it did not speak Varlink, -ETIMEDOUT, -ECANCELED, -ECHILD
- *after a fork, -ENOMEM. A cfipc_error says more: a code to switch on, the daemon's or the server's own words,
- *a hint.
+ * after a fork, -ENOMEM. A cfipc_error says more: a code to switch on, the daemon's or the server's own
+ * words, a hint.
  *
  * JSON. in_json is one JSON object, the `parameters` of the method as its interface defines them, or NULL for
  * none; out_json and a callback's json are the `parameters` of the reply, "{}" where it has none. Fields a

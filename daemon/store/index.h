@@ -74,17 +74,22 @@ struct index_pair {
 	int64_t rescue_day, rescue_used; /* wall-clock day number, bytes rescued on it */
 };
 int index_pair_get(struct index *index, const char *id, struct index_pair *ret_pair); /* -ENOENT */
-int index_pair_put(
-	struct index *index, struct index_pair *pair,
-	bool durable); /* inserts (key 0) or updates all but files/bytes; durable: fsync before return */
-int index_pair_remove(struct index *index,
-		      int64_t key); /* and all that belongs to it, in the background where large */
-/* Sets or clears flag bits of every row (first sync begins: set FROM_BEFORE; ends: clear). */
+int index_pair_put(struct index *index, struct index_pair *pair,
+		   bool durable); /* inserts (key 0) or updates all but files/bytes; durable: fsync before
+				     return (inside index_begin: before the outermost index_commit returns) */
+/* And all that belongs to it; its history stays until it is pruned. Gone at once, whatever the size: what is
+ * left of it on disk is removed in slices, over restarts too. */
+int index_pair_remove(struct index *index, int64_t key);
+/* Sets or clears INDEX_FROM_BEFORE (no other flag) in every row that is there now: first sync begins: set;
+ * ends: clear. At once, whatever the size: the rows are rewritten in slices behind it. */
 int index_pair_flag_all(struct index *index, int64_t key, unsigned set, unsigned clear);
-int index_pair_drop_rows(struct index *index,
-			 int64_t key); /* first sync of another identity: nothing known is true any more */
+/* First sync of another identity: nothing known is true any more. Rows, remembered writes, holds and skips
+ * are gone at once, whatever their number; the record of the pair and its key stay. */
+int index_pair_drop_rows(struct index *index, int64_t key);
 
-/* Several changes as one: nested calls count. A failed commit rolls back and says so (-ENOSPC, -EIO). */
+/* Several changes as one: nested calls count. A failed commit rolls back and says so (-ENOSPC, -EIO). After a
+ * failure or an inner rollback every further write of the transaction fails too, and the outermost commit
+ * rolls back: nothing is ever stored in part. */
 int index_begin(struct index *index);
 int index_commit(struct index *index);
 void index_rollback(struct index *index);
@@ -94,7 +99,9 @@ int index_get(struct index *index, int64_t pair, const char *path,
 int index_put(struct index *index, int64_t pair, const struct index_row *row);
 int index_drop(struct index *index, int64_t pair, const char *path); /* 0 also when there is none */
 /* Up to max rows with path > after (NULL: from the start) and below the directory prefix ("" all, "a/" that
- * subtree), through cb; cb < 0 stops. */
+ * subtree), through cb; cb < 0 stops. Returns the number of rows given to cb, or what cb stopped with, or an
+ * error; so do all calls with a callback below. cb may use the index, changes included; what it is given is
+ * borrowed for the call. */
 typedef int (*index_row_cb)(void *arg, const struct index_row *row);
 int index_range(struct index *index, int64_t pair, const char *prefix, const char *after, int max,
 		index_row_cb cb, void *arg);
@@ -111,9 +118,9 @@ int index_remember(struct index *index, int64_t pair, const char *path, enum ind
 bool index_remembers(struct index *index, int64_t pair, const char *path, enum index_note kind,
 		     const struct digest *digest, int64_t now_ms);
 int index_forget(struct index *index, int64_t pair, const char *path);
-int index_remember_expire(struct index *index, int64_t now_ms);
+int index_remember_expire(struct index *index, int64_t now_ms); /* a slice; 1: call again, more is left */
 
-/* Holds: durable, one per (path, version). */
+/* Holds: durable; one per path, of one version: putting another replaces it. */
 enum index_hold_reason {
 	INDEX_HOLD_MASS,
 	INDEX_HOLD_FIRST_SYNC,
@@ -138,6 +145,7 @@ int index_hold_drop(struct index *index, int64_t pair, const char *path);
 typedef int (*index_hold_cb)(void *arg, const struct index_hold *hold);
 int index_hold_range(struct index *index, int64_t pair, const char *after, int max, index_hold_cb cb,
 		     void *arg);
+/* deletes, foreign: those that wait for the user; blocking: all but the foreign ones that wait. O(1). */
 int index_hold_counts(struct index *index, int64_t pair, int64_t *ret_deletes, int64_t *ret_foreign,
 		      int64_t *ret_blocking);
 
@@ -163,8 +171,11 @@ int index_skip_drop_older(struct index *index, int64_t pair, const char *prefix,
 typedef int (*index_skip_cb)(void *arg, const struct index_skip *skip);
 int index_skip_range(struct index *index, int64_t pair, const char *after, int max, index_skip_cb cb,
 		     void *arg);
+/* Those whose retry_ms has come, the longest due first. *ret_next_ms: when to ask again (now_ms: max were
+ * given, more may be due), 0: nothing waits. */
 int index_skip_due(struct index *index, int64_t pair, int64_t now_ms, int max, index_skip_cb cb, void *arg,
 		   int64_t *ret_next_ms);
+/* skipped: all of them, errors included. O(1). */
 int index_skip_counts(struct index *index, int64_t pair, int64_t *ret_skipped, int64_t *ret_errors);
 
 /* History, newest first. Pruned by age and by size. */
@@ -184,6 +195,8 @@ int index_history_add(struct index *index, int64_t pair, const struct index_even
 typedef int (*index_event_cb)(void *arg, const struct index_event *event);
 int index_history(struct index *index, int64_t pair /* 0: all */, const char *path, int64_t before_id,
 		  int max, index_event_cb cb, void *arg);
+/* Drops what is older, and the oldest while the whole is larger than max_bytes; at most max_rows in this
+ * call. 1: call again, more may be left. */
 int index_history_prune(struct index *index, int64_t older_than_ms, int64_t max_bytes, int max_rows);
 
 /* Another thread's view: each call sees what was committed when it began; no transaction stays open between

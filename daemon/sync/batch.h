@@ -1,6 +1,7 @@
 /* How many files travel in the next multipart request: a climb by measured files per second, aimed at a
  * request time. Pure. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,13 +10,28 @@
 #define BATCH_MAX_BYTES (64LL << 20)
 #define BATCH_TARGET_MS 2000 /* longer requests make a failure expensive and progress jerky */
 
+#define BATCH_RISING 1.1 /* below this a gain in files per second is noise */
+/* Growing on beyond the target needs a doubling to gain a third: then the fixed cost of a request was more
+ * than half of it. The other way round, halving may lose a quarter at most. */
+#define BATCH_WORTH_LATE 1.33
+#define BATCH_WORTH_LESS 0.75
+#define BATCH_PARTIAL_MIN                                                                                    \
+	50 /* fewer files than this in a late partial batch: the files were not the cause                    \
+	    */
+#define BATCH_PROBE_AFTER                                                                                    \
+	16 /* requests at one size before another is tried: the bucket grows, links change */
+
 struct batch_size {
-	size_t files; /* the next one may take this many */
-	double best_rate;
-	int direction;
+	size_t files;      /* the next one may take this many */
+	double best_rate;  /* files per second at the size before; 0: not measured yet */
+	int direction;     /* 1 growing, -1 shrinking, 0 settled */
+	size_t last_files; /* the size that best_rate belongs to */
+	size_t ceiling;    /* halved by 413 */
+	unsigned settled;  /* requests since the size settled */
 };
 
 void batch_size_init(struct batch_size *b);
-/* A request of n files ended well after took_ms (look-up included). */
+/* A request of n files ended well after took_ms (look-up included). One that was far from full says nothing
+ * about the size, unless it took too long all the same (cut at BATCH_MAX_BYTES on a slow line). */
 void batch_size_ended(struct batch_size *b, size_t n, int64_t took_ms);
 void batch_size_too_large(struct batch_size *b); /* 413: halve */

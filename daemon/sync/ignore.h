@@ -10,6 +10,9 @@ struct ignore_rules {
 	bool secrets; /* carry private keys and the like */
 };
 
+/* Names that the daemon itself makes inside a root begin so; never carried. */
+#define IGNORE_OWN_PREFIX ".carbonfilesd-"
+
 /* path: local, relative. Only the last component is judged: whoever walks has judged the parents. *ret_rule
  * (optional): static text of the rule. */
 enum ignore_verdict ignore_component(const struct ignore_rules *rules, const char *name, bool is_dir,

@@ -41,5 +41,8 @@ void settle_uploaded(struct settle *s, const char *path, int64_t now_ms, int64_t
 /* The file moved while it was read: settle again, longer. */
 void settle_moved(struct settle *s, const char *path, int64_t now_ms);
 size_t settle_count(const struct settle *s);
+/* Every waiting path, in no order; nothing may be changed meanwhile. cb < 0 stops and is returned. */
+typedef int (*settle_each_cb)(void *arg, const char *path);
+int settle_each(const struct settle *s, settle_each_cb cb, void *arg);
 /* The settle time a closed path would get now; for tests and for `Plan`. */
 int64_t settle_time_ms(const struct settle *s, const char *path, int64_t now_ms);

@@ -11,14 +11,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 struct content {
 	struct file_row file;
 	struct buf etag;
 	int64_t modified; /* cut to whole seconds */
-	int fd;
-	int64_t size;
+	struct content_file bytes;
 	struct buf type;
 };
 
@@ -27,8 +25,7 @@ static void content_done(struct content *c)
 	file_row_done(&c->file);
 	buf_done(&c->etag);
 	buf_done(&c->type);
-	if (c->fd >= 0)
-		close(c->fd);
+	content_file_close(&c->bytes);
 }
 
 /* The first stage looks at the first line byte for byte, and at the date with a second to spare, each for
@@ -128,23 +125,23 @@ static void add_validators(struct request *r, const struct content *c)
 static int send_range(struct request *r, const struct content *c)
 {
 	_cleanup_buf_ struct buf download = {0};
-	int64_t first = 0, last = c->size - 1;
+	int64_t first = 0, last = c->bytes.size - 1;
 	enum range range = RANGE_NONE;
 
 	if (range_still_holds(r, c))
-		range = range_parse(request_header(r, "Range"), c->size, &first, &last);
+		range = range_parse(request_header(r, "Range"), c->bytes.size, &first, &last);
 	reply_header(r, "Accept-Ranges", SPAN("bytes"));
 	if (query_get(r->query, "download", &download) && span_eq(buf_span(&download), SPAN("true")))
 		add_disposition(r, c->file.view.path);
 	if (range == RANGE_BAD) {
-		reply_headerf(r, "Content-Range", "bytes */%lld", (long long)c->size);
+		reply_headerf(r, "Content-Range", "bytes */%lld", (long long)c->bytes.size);
 		return reply_begin(r, 416, c->type.p, 0);
 	}
 	if (range == RANGE_PART)
 		reply_headerf(r, "Content-Range", "bytes %lld-%lld/%lld", (long long)first, (long long)last,
-			      (long long)c->size);
+			      (long long)c->bytes.size);
 	int n = reply_begin(r, range == RANGE_PART ? 206 : 200, c->type.p, last - first + 1);
-	return n < 0 ? n : reply_file(r, c->fd, first, last - first + 1);
+	return n < 0 ? n : reply_file(r, c->bytes.fd, c->bytes.base + first, last - first + 1);
 }
 
 static int touch(struct server *s, struct span bucket_id)
@@ -169,18 +166,14 @@ static int open_content(struct server *s, struct content *c)
 	buf_addspan(&c->type, f->mime_type);
 	if (mime_has_charset(f->mime_type))
 		buf_adds(&c->type, "; charset=utf-8");
-	_cleanup_free_ char *sha = span_dup(f->sha256);
-	if (!sha || c->etag.failed || c->type.failed)
+	if (c->etag.failed || c->type.failed)
 		return -ENOMEM;
-	if (!f->sha256.p)
-		return -ENOENT;
-	c->fd = contents_read(&s->store->contents, sha, &c->size);
-	return c->fd < 0 ? c->fd : 0;
+	return file_open_content(s->store, f->sha256, &c->bytes);
 }
 
 int content_reply(struct server *s, struct request *r, struct span path)
 {
-	__attribute__((cleanup(content_done))) struct content c = {.fd = -1};
+	__attribute__((cleanup(content_done))) struct content c = {.bytes.fd = -1};
 	enum found found = file_find(s, r->params[0], path, &c.file);
 
 	if (found != FOUND_FILE)

@@ -54,6 +54,7 @@ static int reply_verify(struct server *s, struct request *r, struct span path)
 {
 	_cleanup_file_ struct file_row f = {0};
 	_cleanup_buf_ struct buf json = {0};
+	_cleanup_content_ struct content_file content = {.fd = -1};
 	char computed[SHA_HEX_LEN + 1] = "";
 	enum found found = file_find(s, r->params[0], path, &f);
 
@@ -61,10 +62,9 @@ static int reply_verify(struct server *s, struct request *r, struct span path)
 		found = FOUND_NO_FILE;
 	if (found != FOUND_FILE)
 		return file_reply_not_found(r, found);
-	_cleanup_free_ char *sha = span_dup(f.view.sha256);
-	if (!sha)
-		return -ENOMEM;
-	int n = contents_verify(&s->store->contents, sha, computed);
+	int n = file_open_content(s->store, f.view.sha256, &content);
+	if (n == 0)
+		n = contents_hash(&content, computed);
 	if (n < 0 && n != -ENOENT)
 		return n;
 	json_open(&json, '{');

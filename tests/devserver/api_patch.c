@@ -43,7 +43,7 @@ static int read_position(struct request *r, int64_t size, int64_t *ret_start)
 }
 
 /* Adds the bytes [from, to) of the old content. */
-static int add_old(struct stage *st, int fd, int64_t from, int64_t to)
+static int add_old(struct stage *st, const struct content_file *old, int64_t from, int64_t to)
 {
 	_cleanup_free_ char *piece = malloc(COPY_BYTES);
 
@@ -51,7 +51,7 @@ static int add_old(struct stage *st, int fd, int64_t from, int64_t to)
 		return -ENOMEM;
 	while (from < to) {
 		size_t want = to - from < COPY_BYTES ? (size_t)(to - from) : COPY_BYTES;
-		ssize_t n = pread(fd, piece, want, from);
+		ssize_t n = pread(old->fd, piece, want, old->base + from);
 		if (n <= 0)
 			return -EIO;
 		int r = stage_add(st, (struct span){piece, (size_t)n});
@@ -62,20 +62,20 @@ static int add_old(struct stage *st, int fd, int64_t from, int64_t to)
 	return 0;
 }
 
-static int rewrite(struct request *r, struct stage *st, int old_fd, int64_t old_size, int64_t start)
+static int rewrite(struct request *r, struct stage *st, const struct content_file *old, int64_t start)
 {
 	struct span piece;
 	int64_t added = 0;
 	int n = stage_begin(st);
 
 	if (n == 0)
-		n = add_old(st, old_fd, 0, start);
+		n = add_old(st, old, 0, start);
 	while (n == 0 && (n = request_read_body(r, &piece)) > 0) {
 		added += (int64_t)piece.n;
 		n = stage_add(st, piece);
 	}
 	if (n == 0)
-		n = add_old(st, old_fd, start + added, old_size);
+		n = add_old(st, old, start + added, old->size);
 	return n < 0 ? n : stage_finish(st);
 }
 
@@ -98,17 +98,13 @@ static int patch(struct server *s, struct request *r, struct span path, const st
 {
 	__attribute__((cleanup(stage_done))) struct stage stage;
 	struct file_commit c = {.bucket_id = r->params[0], .path = path, .stage = &stage, .is_patch = true};
-	_cleanup_free_ char *sha = span_dup(old->sha256);
-	int64_t size;
+	_cleanup_content_ struct content_file bytes = {.fd = -1};
 
 	stage_init(&stage, &s->store->contents);
-	if (!sha)
-		return -ENOMEM;
-	int fd = contents_read(&s->store->contents, sha, &size);
-	if (fd < 0)
-		return fd; /* the content is gone: the original fails too */
-	int n = rewrite(r, &stage, fd, size, start);
-	close(fd);
+	int n = file_open_content(s->store, old->sha256, &bytes);
+	if (n < 0)
+		return n; /* the content is gone: the original fails too */
+	n = rewrite(r, &stage, &bytes, start);
 	if (n == 0)
 		n = fault_before_commit(r);
 	if (n < 0)

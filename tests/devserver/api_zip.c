@@ -232,11 +232,11 @@ static int pump(struct zip *z, struct entry *e, z_stream *stream, int flush, uns
 	return r;
 }
 
-static int send_data(struct zip *z, struct entry *e, int fd)
+static int send_data(struct zip *z, struct entry *e, const struct content_file *f)
 {
 	_cleanup_free_ unsigned char *in = malloc(PIECE_BYTES), *out = malloc(PIECE_BYTES);
 	z_stream stream = {0};
-	ssize_t n = 0;
+	ssize_t n;
 	int r = 0;
 
 	if (!in || !out ||
@@ -244,15 +244,19 @@ static int send_data(struct zip *z, struct entry *e, int fd)
 		return -ENOMEM;
 	e->crc = (uint32_t)crc32(0, NULL, 0);
 	/* A content that is missing becomes an empty entry. */
-	while (r == 0 && fd >= 0 && (n = read(fd, in, PIECE_BYTES)) > 0) {
+	while (r == 0 && e->size < (uint64_t)f->size) {
+		uint64_t left = (uint64_t)f->size - e->size;
+		n = pread(f->fd, in, left < PIECE_BYTES ? left : PIECE_BYTES, f->base + (int64_t)e->size);
+		if (n <= 0) {
+			r = -EIO;
+			break;
+		}
 		e->crc = (uint32_t)crc32(e->crc, in, (uInt)n);
 		e->size += (uint64_t)n;
 		stream.next_in = in;
 		stream.avail_in = (uInt)n;
 		r = pump(z, e, &stream, Z_NO_FLUSH, out);
 	}
-	if (r == 0 && n < 0)
-		r = -EIO;
 	if (r == 0)
 		r = pump(z, e, &stream, Z_FINISH, out);
 	deflateEnd(&stream);
@@ -261,15 +265,13 @@ static int send_data(struct zip *z, struct entry *e, int fd)
 
 static int send_entry(struct zip *z, struct entry *e)
 {
-	int64_t size;
+	_cleanup_content_ struct content_file bytes = {.fd = -1};
 	int r = send_local_header(z, e);
 
 	if (r < 0 || e->is_directory)
 		return r;
-	int fd = e->sha[0] ? contents_read(&z->server->store->contents, e->sha, &size) : -1;
-	r = send_data(z, e, fd);
-	if (fd >= 0)
-		close(fd);
+	file_open_content(z->server->store, span_of(e->sha), &bytes);
+	r = send_data(z, e, &bytes);
 	return r < 0 ? r : send_descriptor(z, e);
 }
 

@@ -14,24 +14,16 @@
 /* A content goes this long after it was first stored, if nothing refers to it; not after its last use. */
 #define CONTENT_GRACE_TICKS (3600 * TICKS_PER_S)
 
-/* Takes the first column of the first row. */
-static bool first_row(sqlite3_stmt *st, struct buf *ret)
-{
-	bool found = sqlite3_step(st) == SQLITE_ROW;
-
-	if (found)
-		buf_addspan(ret, store_column(st, 0));
-	sqlite3_reset(st);
-	return found && !ret->failed;
-}
-
 static bool remove_expired_bucket(struct store *s)
 {
 	_cleanup_buf_ struct buf id = {0};
 	sqlite3_stmt *st = store_prepare(s, ST_BUCKET_EXPIRED);
 
 	store_bind_int(st, 1, ticks_now());
-	return first_row(st, &id) && bucket_delete(s, buf_span(&id)) == 0;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		buf_addspan(&id, store_column(st, 0));
+	sqlite3_reset(st);
+	return id.n && bucket_delete(s, buf_span(&id)) == 0;
 }
 
 static bool remove_dead_content(struct store *s)
@@ -40,9 +32,13 @@ static bool remove_dead_content(struct store *s)
 	sqlite3_stmt *st = store_prepare(s, ST_CONTENT_DEAD);
 
 	store_bind_int(st, 1, ticks_now() - CONTENT_GRACE_TICKS);
-	if (!first_row(st, &sha) || store_begin(s) < 0)
+	if (sqlite3_step(st) == SQLITE_ROW)
+		buf_addspan(&sha, store_column(st, 0));
+	int64_t place = sqlite3_column_int64(st, 1), size = sqlite3_column_int64(st, 2);
+	sqlite3_reset(st);
+	if (sha.n == 0 || store_begin(s) < 0)
 		return false;
-	contents_remove(&s->contents, sha.p);
+	contents_remove(&s->contents, sha.p, place, size);
 	st = store_prepare(s, ST_CONTENT_DELETE);
 	store_bind(st, 1, buf_span(&sha));
 	return store_run(s, st) == 0;

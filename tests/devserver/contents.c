@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Up to here a content is kept in memory until it is placed with one open and one write. */
+/* Up to here a content is kept in memory until it goes into the pack with one write: making a file costs more
+ * than everything else about it. */
 #define SMALL_BYTES (64 * 1024)
 #define READ_BYTES  (256 * 1024)
 
@@ -57,28 +58,26 @@ static void clean_tmp(int tmp_fd)
 
 int contents_open(struct contents *c, int data_fd)
 {
-	char name[4];
-
 	c->content_fd = open_directory(data_fd, "content");
 	c->tmp_fd = open_directory(data_fd, "tmp");
 	if (c->content_fd < 0 || c->tmp_fd < 0)
 		return c->content_fd < 0 ? c->content_fd : c->tmp_fd;
-	for (int i = 0; i < 256; i++) {
-		snprintf(name, sizeof(name), "%02x", i);
-		if (mkdirat(c->content_fd, name, 0700) < 0 && errno != EEXIST)
-			return -errno;
-	}
+	c->pack_fd = openat(data_fd, "pack", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (c->pack_fd < 0)
+		return -errno;
 	clean_tmp(c->tmp_fd);
 	return 0;
 }
 
 void contents_close(struct contents *c)
 {
-	if (c->content_fd >= 0)
-		close(c->content_fd);
-	if (c->tmp_fd >= 0)
-		close(c->tmp_fd);
-	c->content_fd = c->tmp_fd = -1;
+	int *fds[] = {&c->content_fd, &c->tmp_fd, &c->pack_fd};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
 }
 
 static void content_name(const char *sha, char name[SHA_HEX_LEN + 2])
@@ -177,73 +176,113 @@ void stage_done(struct stage *st)
 	st->hash = NULL;
 }
 
-int contents_place(struct contents *c, struct stage *st)
+bool stage_is_small(const struct stage *st)
+{
+	return st->fd < 0;
+}
+
+static int write_at(int fd, const char *p, size_t n, int64_t at)
+{
+	while (n) {
+		ssize_t written = pwrite(fd, p, n, at);
+		if (written < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		p += written;
+		at += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+int contents_place(struct contents *c, struct stage *st, int64_t place)
 {
 	char name[SHA_HEX_LEN + 2];
 
+	if (place >= 0)
+		return write_at(c->pack_fd, st->small.p, st->small.n, place);
 	content_name(st->sha, name);
-	if (st->fd >= 0) {
-		/* Not a plain rename: a content that is there must stay and be noticed. */
-		if (linkat(c->tmp_fd, st->tmp_name, c->content_fd, name, 0) < 0)
-			return -errno;
+	int r = renameat(c->tmp_fd, st->tmp_name, c->content_fd, name);
+	if (r < 0 && errno == ENOENT) { /* the first of its directory */
+		name[2] = 0;
+		mkdirat(c->content_fd, name, 0700);
+		name[2] = '/';
+		r = renameat(c->tmp_fd, st->tmp_name, c->content_fd, name);
+	}
+	if (r < 0)
+		return -errno;
+	st->tmp_name[0] = 0;
+	return 0;
+}
+
+int contents_read(struct contents *c, const char *sha, int64_t place, int64_t size, struct content_file *ret)
+{
+	char name[SHA_HEX_LEN + 2];
+
+	if (place == PLACE_LOST)
+		return -ENOENT;
+	content_name(sha, name);
+	int fd = place >= 0 ? fcntl(c->pack_fd, F_DUPFD_CLOEXEC, 0)
+			    : openat(c->content_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret = (struct content_file){.fd = fd, .base = place >= 0 ? place : 0, .size = size};
+	return 0;
+}
+
+void content_file_close(struct content_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+int contents_remove(struct contents *c, const char *sha, int64_t place, int64_t size)
+{
+	char name[SHA_HEX_LEN + 2];
+
+	if (place == PLACE_LOST)
+		return 0;
+	if (place >= 0) {
+		/* Only the space is wanted back; a file system that cannot do it keeps the bytes. */
+		if (size > 0)
+			fallocate(c->pack_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, place, size);
 		return 0;
 	}
-	int fd = openat(c->content_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int r = write_all(fd, st->small.p, st->small.n);
-	close(fd);
-	if (r < 0)
-		unlinkat(c->content_fd, name, 0);
-	return r;
-}
-
-int contents_read(struct contents *c, const char *sha, int64_t *ret_size)
-{
-	char name[SHA_HEX_LEN + 2];
-	struct stat st;
-
-	content_name(sha, name);
-	int fd = openat(c->content_fd, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0) {
-		close(fd);
-		return -EIO;
-	}
-	*ret_size = st.st_size;
-	return fd;
-}
-
-int contents_remove(struct contents *c, const char *sha)
-{
-	char name[SHA_HEX_LEN + 2];
-
 	content_name(sha, name);
 	return unlinkat(c->content_fd, name, 0) < 0 ? -errno : 0;
 }
 
-int contents_verify(struct contents *c, const char *sha, char ret_sha[SHA_HEX_LEN + 1])
+static int hash_range(EVP_MD_CTX *hash, const struct content_file *f, char *piece)
+{
+	for (int64_t at = 0; at < f->size;) {
+		size_t want = f->size - at < READ_BYTES ? (size_t)(f->size - at) : READ_BYTES;
+		ssize_t n = pread(f->fd, piece, want, f->base + at);
+		if (n <= 0)
+			return -EIO;
+		EVP_DigestUpdate(hash, piece, (size_t)n);
+		at += n;
+	}
+	return 0;
+}
+
+int contents_hash(const struct content_file *f, char ret_sha[SHA_HEX_LEN + 1])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	int64_t size;
-	int fd = contents_read(c, sha, &size);
-
-	if (fd < 0)
-		return fd;
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	_cleanup_free_ char *piece = malloc(READ_BYTES);
-	ssize_t n = -1;
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	int r = -ENOMEM;
+
 	if (hash && piece && EVP_DigestInit_ex2(hash, sha256(), NULL))
-		while ((n = read(fd, piece, READ_BYTES)) > 0)
-			EVP_DigestUpdate(hash, piece, (size_t)n);
-	if (n == 0 && EVP_DigestFinal_ex(hash, digest, NULL))
-		hex_encode(ret_sha, digest, SHA_HEX_LEN / 2);
-	else
-		n = -1;
+		r = hash_range(hash, f, piece);
+	if (r == 0 && !EVP_DigestFinal_ex(hash, digest, NULL))
+		r = -ENOMEM;
 	EVP_MD_CTX_free(hash);
-	close(fd);
-	return n < 0 ? -EIO : 0;
+	if (r == 0)
+		hex_encode(ret_sha, digest, SHA_HEX_LEN / 2);
+	return r;
 }
 
 static int each_in(int dir_fd, const char *prefix, int (*fn)(void *arg, const char *sha), void *arg)
@@ -255,7 +294,7 @@ static int each_in(int dir_fd, const char *prefix, int (*fn)(void *arg, const ch
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
-		return -EIO;
+		return fd < 0 && errno == ENOENT ? 0 : -EIO;
 	}
 	for (struct dirent *d; r == 0 && (d = readdir(dir));) {
 		if (strlen(d->d_name) != SHA_HEX_LEN - 2)
@@ -267,7 +306,7 @@ static int each_in(int dir_fd, const char *prefix, int (*fn)(void *arg, const ch
 	return r;
 }
 
-int contents_each(struct contents *c, int (*fn)(void *arg, const char *sha), void *arg)
+int contents_each_file(struct contents *c, int (*fn)(void *arg, const char *sha), void *arg)
 {
 	char prefix[3];
 	int r = 0;

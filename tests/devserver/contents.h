@@ -8,8 +8,20 @@
 
 #define SHA_HEX_LEN 64
 
+/* A content's place: its offset in the pack, or one of these. */
+#define PLACE_OWN_FILE INT64_C(-1)
+#define PLACE_LOST     INT64_C(-2) /* its bytes were taken away */
+
 struct contents {
 	int content_fd, tmp_fd; /* directories */
+	int pack_fd;
+	int64_t pack_end; /* guarded by the store's lock */
+};
+
+/* A content opened for reading. */
+struct content_file {
+	int fd;
+	int64_t base, size; /* its first byte is at base */
 };
 
 int contents_open(struct contents *c, int data_fd);
@@ -32,15 +44,17 @@ int stage_add(struct stage *st, struct span bytes);
 int stage_finish(struct stage *st); /* sha is valid afterwards */
 void stage_done(struct stage *st);
 
-/* Moves a finished content into the store. -EEXIST: one of that name is there already (the caller decides).
- */
-int contents_place(struct contents *c, struct stage *st);
-/* A descriptor for reading, -ENOENT if it is gone. */
-int contents_read(struct contents *c, const char *sha, int64_t *ret_size);
-int contents_remove(struct contents *c, const char *sha);
-/* Hashes a stored content again. */
-int contents_verify(struct contents *c, const char *sha, char ret_sha[SHA_HEX_LEN + 1]);
-/* Calls fn for every content in the store. */
-int contents_each(struct contents *c, int (*fn)(void *arg, const char *sha), void *arg);
+bool stage_is_small(const struct stage *st); /* belongs into the pack */
+/* Puts a finished content at its place. */
+int contents_place(struct contents *c, struct stage *st, int64_t place);
+/* -ENOENT: it is gone. */
+int contents_read(struct contents *c, const char *sha, int64_t place, int64_t size, struct content_file *ret);
+void content_file_close(struct content_file *f);
+#define _cleanup_content_ _cleanup_(content_file_close)
+int contents_remove(struct contents *c, const char *sha, int64_t place, int64_t size);
+/* Hashes an open content. */
+int contents_hash(const struct content_file *f, char ret_sha[SHA_HEX_LEN + 1]);
+/* Calls fn for every content that has a file of its own. */
+int contents_each_file(struct contents *c, int (*fn)(void *arg, const char *sha), void *arg);
 
 void sha256_hex(struct span bytes, char ret[SHA_HEX_LEN + 1]);

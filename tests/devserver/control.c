@@ -7,6 +7,7 @@
 #include "cleaner.h"
 #include "counters.h"
 #include "faults.h"
+#include "files.h"
 #include "http/reply.h"
 #include "http/target.h"
 #include "json_in.h"
@@ -118,37 +119,36 @@ static bool is_sha(struct span s)
 
 static int drop_content(struct server *s, struct request *r, struct span rest)
 {
+	_cleanup_content_ struct content_file content = {.fd = -1};
 	_cleanup_free_ char *sha = span_dup(rest);
 
 	if (!sha)
 		return -ENOMEM;
-	if (!is_sha(rest) || contents_remove(&s->store->contents, sha) < 0)
+	if (!is_sha(rest) || file_open_content(s->store, rest, &content) < 0)
 		return reply_errors(r, 404, "no such content");
-	return reply_no_content(r);
+	store_lock(s->store);
+	sqlite3_stmt *st = store_prepare(s->store, ST_CONTENT_LOSE);
+	store_bind(st, 1, rest);
+	int n = store_begin(s->store);
+	if (n == 0)
+		n = store_run(s->store, st);
+	contents_remove(&s->store->contents, sha, PLACE_OWN_FILE, 0); /* if it had a file of its own */
+	return done(s, r, n);
 }
 
 static int poison_content(struct server *s, struct request *r, struct span rest)
 {
+	static const enum statement steps[] = {ST_CONTENT_DELETE, ST_POISON_INSERT};
+
 	if (!is_sha(rest))
 		return reply_errors(r, 404, "not a SHA-256");
-	_cleanup_free_ char *sha = span_dup(rest);
-	struct stage st = {.contents = &s->store->contents, .fd = -1};
-	if (!sha)
-		return -ENOMEM;
-	memcpy(st.sha, sha, sizeof(st.sha));
-	int n = contents_place(&s->store->contents, &st); /* an empty file of that name is enough */
-	if (n < 0 && n != -EEXIST)
-		return n;
 	store_lock(s->store);
-	sqlite3_stmt *statement = store_prepare(s->store, ST_CONTENT_DELETE);
-	store_bind(statement, 1, rest);
-	n = store_begin(s->store);
-	if (n == 0)
-		n = store_run(s->store, statement);
-	statement = store_prepare(s->store, ST_POISON_INSERT);
-	store_bind(statement, 1, rest);
-	if (n == 0)
-		n = store_run(s->store, statement);
+	int n = store_begin(s->store);
+	for (size_t i = 0; n == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		sqlite3_stmt *st = store_prepare(s->store, steps[i]);
+		store_bind(st, 1, rest);
+		n = store_run(s->store, st);
+	}
 	return done(s, r, n);
 }
 

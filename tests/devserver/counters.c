@@ -264,6 +264,24 @@ static void add_log(struct buf *json)
 	json_close(json, ']');
 }
 
+/* By path and begin, as add_writes left them. */
+static void add_written(struct buf *json)
+{
+	json_key(json, "written");
+	json_open(json, '[');
+	for (size_t i = 0; i < counters.n_writes; i++) {
+		const struct write *w = &counters.writes[i];
+		json_comma(json);
+		json_open(json, '{');
+		json_add_text(json, "path", span_of(w->path ? w->path : ""));
+		json_add_text(json, "sha256", span_of(w->sha));
+		json_add_int(json, "begin_us", w->begin_us);
+		json_add_int(json, "end_us", w->end_us);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 void counters_json(struct buf *json, bool with_log)
 {
 	pthread_mutex_lock(&counters.lock);
@@ -274,8 +292,10 @@ void counters_json(struct buf *json, bool with_log)
 	json_add_int(json, "last_us", counters.last_us);
 	add_routes(json);
 	add_writes(json);
-	if (with_log)
+	if (with_log) {
 		add_log(json);
+		add_written(json);
+	}
 	json_close(json, '}');
 	pthread_mutex_unlock(&counters.lock);
 }

@@ -116,6 +116,11 @@ int fault_before_commit(struct request *r)
 	return 0;
 }
 
+bool fault_has_window(const struct request *r)
+{
+	return r->fault && r->fault->window_us > 0;
+}
+
 void fault_in_window(struct request *r)
 {
 	if (r->fault)

@@ -39,7 +39,8 @@ int fault_before_handler(struct server *s, struct request *r);
 int fault_in_body(struct request *r, size_t *piece_len);
 bool fault_wants_late_commit(const struct request *r);
 int fault_before_commit(struct request *r); /* the body is complete */
-void fault_in_window(struct request *r);    /* between look and write of a commit, without the lock */
+bool fault_has_window(const struct request *r);
+void fault_in_window(struct request *r); /* between look and write of a commit, without the lock */
 void fault_change_json(struct request *r, struct buf *body);
 void fault_change_headers(struct request *r);
 int fault_send_reply(struct request *r, struct iovec *iov, int n);

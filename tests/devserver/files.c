@@ -132,6 +132,26 @@ int file_delete(struct store *s, struct span bucket_id, const struct file_view *
 	return r;
 }
 
+int file_open_content(struct store *s, struct span sha256, struct content_file *ret)
+{
+	char sha[SHA_HEX_LEN + 1];
+
+	ret->fd = -1;
+	if (sha256.n != SHA_HEX_LEN)
+		return -ENOENT;
+	memcpy(sha, sha256.p, SHA_HEX_LEN);
+	sha[SHA_HEX_LEN] = 0;
+	store_lock(s);
+	sqlite3_stmt *st = store_prepare(s, ST_CONTENT_GET);
+	store_bind(st, 1, sha256);
+	bool found = sqlite3_step(st) == SQLITE_ROW;
+	int64_t place = found ? sqlite3_column_int64(st, 0) : PLACE_LOST;
+	int64_t size = found ? sqlite3_column_int64(st, 1) : 0;
+	sqlite3_reset(st);
+	store_unlock(s);
+	return contents_read(&s->contents, sha, place, size, ret);
+}
+
 static void look(struct store *s, struct file_commit *c)
 {
 	sqlite3_stmt *st = store_prepare(s, ST_CONTENT_GET);
@@ -164,6 +184,7 @@ static int write_content_row(struct store *s, struct file_commit *c)
 	store_bind(st, 1, span_of(c->stage->sha));
 	store_bind_int(st, 2, c->stage->size);
 	store_bind_int(st, 3, c->updated_at);
+	store_bind_int(st, 4, c->place);
 	return store_run(s, st);
 }
 
@@ -226,11 +247,45 @@ static int write_rows(struct store *s, struct file_commit *c)
 	return r;
 }
 
-/* A content in the store that no row knows: no upload of it will ever succeed again. */
-static void poison(struct store *s, struct file_commit *c)
+/* Takes the place of a new content. In the original this is a move into the store that fails if the content
+ * is there already: put there by an upload that is not done yet, by one that was faster, or left by one that
+ * failed. */
+static int reserve(struct store *s, struct file_commit *c)
 {
-	sqlite3_stmt *st = store_prepare(s, ST_POISON_INSERT);
+	static const enum statement taken[] = {ST_CONTENT_GET, ST_POISON_GET};
 
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		sqlite3_stmt *st = store_prepare(s, taken[i]);
+		store_bind(st, 1, span_of(c->stage->sha));
+		bool found = sqlite3_step(st) == SQLITE_ROW;
+		sqlite3_reset(st);
+		if (found)
+			return -EEXIST;
+	}
+	for (struct file_commit *other = s->placing; other; other = other->next_placing)
+		if (strcmp(other->stage->sha, c->stage->sha) == 0)
+			return -EEXIST;
+	c->place = PLACE_OWN_FILE;
+	if (stage_is_small(c->stage)) {
+		c->place = s->contents.pack_end;
+		s->contents.pack_end += c->stage->size;
+	}
+	c->next_placing = s->placing;
+	s->placing = c;
+	return 0;
+}
+
+/* The end of what reserve began: the content has its row now, or is left without one and poisoned. */
+static void settle(struct store *s, struct file_commit *c, bool poisoned)
+{
+	struct file_commit **at = &s->placing;
+
+	while (*at != c)
+		at = &(*at)->next_placing;
+	*at = c->next_placing;
+	if (!poisoned)
+		return;
+	sqlite3_stmt *st = store_prepare(s, ST_POISON_INSERT);
 	store_bind(st, 1, span_of(c->stage->sha));
 	if (store_begin(s) == 0)
 		store_run(s, st);
@@ -242,20 +297,25 @@ int file_commit_run(struct store *s, struct request *r, struct file_commit *c)
 
 	store_lock(s);
 	look(s, c);
-	store_unlock(s);
-	fault_in_window(r);
-	if (!c->content_known) {
-		n = contents_place(&s->contents, c->stage);
-		if (n < 0)
-			return n; /* -EEXIST: another first upload of this content was faster, or it is
-				     poisoned */
-		c->placed = true;
+	if (fault_has_window(r)) {
+		store_unlock(s);
+		fault_in_window(r);
+		store_lock(s);
 	}
+	if (!c->content_known)
+		n = reserve(s, c);
+	store_unlock(s);
+	if (n < 0)
+		return n;
+	if (!c->content_known)
+		n = contents_place(&s->contents, c->stage, c->place);
 	fault_in_window(r);
 	store_lock(s);
-	n = write_rows(s, c);
-	if (n < 0 && c->placed)
-		poison(s, c);
+	bool placed = n == 0;
+	if (placed)
+		n = write_rows(s, c);
+	if (!c->content_known)
+		settle(s, c, placed && n < 0);
 	store_unlock(s);
 	return n;
 }

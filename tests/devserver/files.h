@@ -28,6 +28,8 @@ struct file_view file_view_of(sqlite3_stmt *st); /* of FILE_COLUMNS */
 void file_add_json(struct buf *json, const struct file_view *f);
 /* False: no such file. */
 bool file_load(struct store *s, struct span bucket_id, struct span path, struct file_row *ret);
+/* Opens a stored content. -ENOENT: it is gone. Takes the lock itself. */
+int file_open_content(struct store *s, struct span sha256, struct content_file *ret);
 int file_delete(struct store *s, struct span bucket_id, const struct file_view *f);
 
 /* One upload on its way into the store. */
@@ -37,7 +39,9 @@ struct file_commit {
 	bool is_patch; /* no new file, no last_used_at */
 
 	/* What the look before it found; true when it is carried out, or the original's races happen. */
-	bool existed, content_known, placed;
+	bool existed, content_known;
+	int64_t place; /* of a new content */
+	struct file_commit *next_placing;
 	char old_sha[SHA_HEX_LEN + 1];
 	int64_t old_size, created_at, updated_at;
 	char short_code[16];

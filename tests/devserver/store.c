@@ -27,7 +27,8 @@
 
 static const char schema[] =
 	"PRAGMA journal_mode = WAL;"
-	"PRAGMA synchronous = OFF;" /* a killed process loses nothing; a power cut may */
+	"PRAGMA synchronous = OFF;"         /* a killed process loses nothing; a power cut may */
+	"PRAGMA wal_autocheckpoint = 8000;" /* pages that are written again and again are copied less often */
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA case_sensitive_like = OFF;"
 	"CREATE TABLE IF NOT EXISTS buckets (id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL,"
@@ -41,8 +42,8 @@ static const char schema[] =
 	" updated_at INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bucket_id, path)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, refs INTEGER "
 	"NOT NULL,"
-	" first_stored_at INTEGER NOT NULL) WITHOUT ROWID;"
-	/* Contents that lie in the store without a row of their own: refused for ever. */
+	" first_stored_at INTEGER NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID;"
+	/* Contents that the original would have in its store without a row: refused for ever. */
 	"CREATE TABLE IF NOT EXISTS poisoned (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS shorts (code TEXT PRIMARY KEY, bucket_id TEXT NOT NULL, path TEXT NOT "
 	"NULL)"
@@ -80,11 +81,13 @@ static const char *const sql[N_STATEMENTS] = {
 	[ST_FILE_DELETE] = "DELETE FROM files WHERE bucket_id = ?1 AND path = ?2",
 	[ST_FILES_DELETE] = "DELETE FROM files WHERE bucket_id = ?1",
 	[ST_FILES_BY_PATH] = "SELECT " FILE_COLUMNS " FROM files WHERE bucket_id = ?1 ORDER BY path LIMIT ?2",
-	[ST_CONTENT_GET] = "SELECT refs FROM contents WHERE sha256 = ?1",
-	[ST_CONTENT_INSERT] =
-		"INSERT INTO contents (sha256, size, refs, first_stored_at) VALUES (?1, ?2, 1, ?3)",
+	[ST_CONTENT_GET] = "SELECT place, size FROM contents WHERE sha256 = ?1",
+	[ST_CONTENT_INSERT] = "INSERT INTO contents (sha256, size, refs, first_stored_at, place)"
+			      " VALUES (?1, ?2, 1, ?3, ?4)",
 	[ST_CONTENT_REF] = "UPDATE contents SET refs = refs + ?2 WHERE sha256 = ?1",
-	[ST_CONTENT_DEAD] = "SELECT sha256 FROM contents WHERE refs <= 0 AND first_stored_at < ?1 LIMIT 1",
+	[ST_CONTENT_LOSE] = "UPDATE contents SET place = -2 WHERE sha256 = ?1",
+	[ST_CONTENT_DEAD] =
+		"SELECT sha256, place, size FROM contents WHERE refs <= 0 AND first_stored_at < ?1 LIMIT 1",
 	[ST_CONTENT_DELETE] = "DELETE FROM contents WHERE sha256 = ?1",
 	[ST_POISON_INSERT] = "INSERT OR IGNORE INTO poisoned (sha256) VALUES (?1)",
 	[ST_POISON_GET] = "SELECT 1 FROM poisoned WHERE sha256 = ?1",
@@ -194,32 +197,36 @@ int store_commit(struct store *s)
 	return store_run(s, store_prepare(s, ST_COMMIT));
 }
 
-static int read_next_seq(struct store *s)
+static int64_t read_number(struct store *s, const char *text)
 {
-	sqlite3_stmt *st = store_prepare_text(s, "SELECT max(coalesce((SELECT max(seq) FROM files), 0),"
-						 " coalesce((SELECT max(seq) FROM buckets), 0),"
-						 " coalesce((SELECT max(seq) FROM keys), 0))");
-	if (!st)
-		return -EIO;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		s->next_seq = sqlite3_column_int64(st, 0) + 1;
+	sqlite3_stmt *st = store_prepare_text(s, text);
+	int64_t n = st && sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
+
 	sqlite3_finalize(st);
-	return 0;
+	return n;
+}
+
+static int read_ends(struct store *s)
+{
+	s->next_seq = 1 + read_number(s, "SELECT max(coalesce((SELECT max(seq) FROM files), 0),"
+					 " coalesce((SELECT max(seq) FROM buckets), 0),"
+					 " coalesce((SELECT max(seq) FROM keys), 0))");
+	s->contents.pack_end =
+		read_number(s, "SELECT coalesce(max(place + size), 0) FROM contents WHERE place >= 0");
+	return s->next_seq > 0 && s->contents.pack_end >= 0 ? 0 : -EIO;
 }
 
 /* After a kill there may be contents whose rows were never committed. The original would refuse them for
- * ever; here only those do so that were poisoned by a race, and the rest goes. */
+ * ever; here only those are refused that were poisoned by a race, and these go. */
 static int remove_if_unknown(void *arg, const char *sha)
 {
 	struct store *s = arg;
-	sqlite3_stmt *known = store_prepare(s, ST_CONTENT_GET), *poison = store_prepare(s, ST_POISON_GET);
+	sqlite3_stmt *known = store_prepare(s, ST_CONTENT_GET);
 
 	store_bind(known, 1, span_of(sha));
-	store_bind(poison, 1, span_of(sha));
-	if (sqlite3_step(known) != SQLITE_ROW && sqlite3_step(poison) != SQLITE_ROW)
-		contents_remove(&s->contents, sha);
+	if (sqlite3_step(known) != SQLITE_ROW)
+		contents_remove(&s->contents, sha, PLACE_OWN_FILE, 0);
 	sqlite3_reset(known);
-	sqlite3_reset(poison);
 	return 0;
 }
 
@@ -231,7 +238,7 @@ static int sweep_after_kill(struct store *s)
 		close(fd);
 		return 0;
 	}
-	return errno == EEXIST ? contents_each(&s->contents, remove_if_unknown, s) : -errno;
+	return errno == EEXIST ? contents_each_file(&s->contents, remove_if_unknown, s) : -errno;
 }
 
 static int open_database(struct store *s, const char *dir)
@@ -249,7 +256,7 @@ static int open_database(struct store *s, const char *dir)
 		if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i],
 				       NULL) != SQLITE_OK)
 			return complain(s, sql[i]);
-	return read_next_seq(s);
+	return read_ends(s);
 }
 
 int store_open(struct store **ret, const char *dir)
@@ -259,7 +266,7 @@ int store_open(struct store **ret, const char *dir)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
-	s->contents.content_fd = s->contents.tmp_fd = -1;
+	s->contents.content_fd = s->contents.tmp_fd = s->contents.pack_fd = -1;
 	s->details.age_ms = DETAIL_AGE_MS;
 	s->shorts.age_ms = SHORT_AGE_MS;
 	s->keys.age_ms = KEY_AGE_MS;

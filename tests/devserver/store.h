@@ -33,6 +33,7 @@ enum statement {
 	ST_CONTENT_GET,
 	ST_CONTENT_INSERT,
 	ST_CONTENT_REF,
+	ST_CONTENT_LOSE,
 	ST_CONTENT_DEAD,
 	ST_CONTENT_DELETE,
 	ST_POISON_INSERT,
@@ -58,7 +59,8 @@ struct store {
 	sqlite3_stmt *statements[N_STATEMENTS];
 	struct contents contents;
 	int data_fd;
-	bool locked;      /* the directory is ours */
+	bool locked;                 /* the directory is ours */
+	struct file_commit *placing; /* first uploads between the look and their rows */
 	int64_t next_seq; /* order of insertion of files, buckets and keys: breaks ties as the original's row
 			     numbers do */
 	int in_transaction; /* statements since the last commit */

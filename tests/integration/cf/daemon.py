@@ -32,6 +32,7 @@ class Daemon(Process):
         self.trash = os.path.join(base, 'data/Trash')
         self.notify = None
         self.environment = {}   # a test may add to it before start()
+        self.pass_fds = ()
 
     def env(self):
         keep = {k: v for k, v in os.environ.items()
@@ -59,7 +60,8 @@ class Daemon(Process):
             os.unlink(path)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(path)
-        self.spawn([*prefix, program('daemon/carbonfilesd'), *arguments], {**self.env(), 'NOTIFY_SOCKET': path})
+        self.spawn([*prefix, program('daemon/carbonfilesd'), *arguments], {**self.env(), 'NOTIFY_SOCKET': path},
+                   pass_fds=self.pass_fds)
         if ready:
             self.wait_notify('READY=1')
         return self

@@ -50,8 +50,63 @@ class Server(Process):
             self.rest.close()
         return super().terminate(*arguments)
 
+    # /_dev/: what can be ordered and what is answered is in tests/devserver/README.md.
+    def fault(self, kind, route='*', **order):
+        """Orders a fault (kind 'status', 'reset', 'late_commit' ...) for a route ('put', 'multipart' ...); its id."""
+        return self.rest.ask('POST', '/_dev/faults', {'kind': kind, 'route': route, **order})['id']
+
+    def clear_faults(self):
+        self.rest.ask('DELETE', '/_dev/faults')
+
+    def fault_hits(self, number):
+        return next(f['hits'] for f in self.rest.ask('GET', '/_dev/faults') if f['id'] == number)
+
+    def requests(self, log=False):
+        """Counters of routes and writes: requests()['routes']['put']['requests'], ['writes']['max_same_path']."""
+        return self.rest.ask('GET', '/_dev/requests' + ('?log' if log else ''))
+
+    def reset_requests(self):
+        self.rest.ask('DELETE', '/_dev/requests')
+
     def __getattr__(self, name):
         """create_bucket, put, delete, listing ... as the administrator."""
         if name.startswith('_') or self.__dict__.get('rest') is None:
             raise AttributeError(name)
         return getattr(self.rest, name)
+
+    # What it has seen and what it shall do wrong: tests/devserver/README.md.
+    def fault(self, kind, route='*', **members):
+        """Orders a fault; its number."""
+        return self.rest.ask('POST', '/_dev/faults', {'kind': kind, 'route': route, **members})['id']
+
+    def fault_hits(self, number):
+        return next(f['hits'] for f in self.rest.ask('GET', '/_dev/faults') if f['id'] == number)
+
+    def clear_faults(self):
+        self.rest.ask('DELETE', '/_dev/faults')
+
+    def seen(self, log=False):
+        return self.rest.ask('GET', '/_dev/requests' + ('?log' if log else ''))
+
+    def forget(self):
+        """Counting begins anew."""
+        self.rest.ask('DELETE', '/_dev/requests')
+
+    def count(self, *routes):
+        """Requests so far of these routes (put, multipart, delete, list ...), or of all."""
+        seen = self.seen()
+        return sum(seen['routes'].get(r, {}).get('requests', 0) for r in routes) if routes else seen['total']
+
+    def writes(self):
+        """Files stored so far."""
+        return self.seen()['writes']['count']
+
+    def written(self):
+        """Every file stored, [(path, sha256, begin, end)] by path and begin, without the bucket's name."""
+        return [(w['path'].partition('/')[2], w['sha256'], w['begin_us'], w['end_us'])
+                for w in self.seen(log=True)['written']]
+
+    def assert_no_two_writes_at_once(self):
+        writes = self.seen()['writes']
+        if writes['max_same_path'] > 1:
+            raise AssertionError(f'two writes at once on {writes.get("same_path")}')

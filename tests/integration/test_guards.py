@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Nothing is deleted that nobody deleted: mass deletions, vanished roots, unreadable directories, lost buckets."""
+import os
+import shutil
+import sys
+
+from cf import assert_equal, digest, encode_path, main, test, wait_until
+
+TREE = {f'd{i % 5}/f{i:03}': b'%d' % i for i in range(120)}
+# uid 0 reads everything; without these two it meets permissions as everybody does.
+MORTAL = ('setpriv', '--bounding-set=-dac_override,-dac_read_search') if os.geteuid() == 0 else ()
+
+
+def wait_held(w, count):
+    return w.wait_status(lambda s: s['deletes_held'] == count and not s['files_pending'], what=f'{count} held')
+
+
+@test('a mass deletion is held, uploads go on, and the hold outlives a restart', files=TREE)
+def _(w):
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    status = wait_held(w, 120)
+    assert not status['in_sync'] and status['state'] == 'held', status
+    assert_equal(len(w.remote()), 120)
+    w.write('new', b'goes up meanwhile')
+    w.wait_status(lambda s: 'new' in w.remote(), what='an upload beside the hold')
+    assert_equal(w.daemon.call('Wait', {'name': 'docs', 'timeout_seconds': 5})['statuses'][0]['in_sync'], False)
+    held = w.daemon.held()
+    assert_equal(sorted(h['path'] for h in held), sorted(TREE))
+    assert_equal({(h['side'], h['reason']) for h in held}, {('remote', 'mass')})
+    w.daemon.restart()
+    wait_held(w, 120)
+    assert_equal(len(w.remote()), 121)
+
+
+@test('confirm carries a held deletion out', files=TREE)
+def _(w):
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    wait_held(w, 120)
+    done = w.daemon.cfctl('sync', 'confirm', 'docs')
+    assert done.returncode != 0, 'without a terminal and without --yes nothing is destroyed'
+    assert_equal(len(w.remote()), 120)
+    done = w.daemon.cfctl('sync', 'confirm', 'docs', '--yes')
+    assert_equal(done.returncode, 0, done.stderr)
+    w.sync()
+    assert_equal(w.remote(), {})
+
+
+@test('restore brings the files back, byte for byte', files=TREE)
+def _(w):
+    before = w.local()
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    wait_held(w, 120)
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)
+    w.sync(60)
+    assert_equal(w.local(), before)
+    w.assert_equal_sides()
+    assert_equal(w.daemon.status()['deletes_held'], 0)
+
+
+@test('confirm of one path leaves the others held; files that come back end their hold', files=TREE)
+def _(w):
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    wait_held(w, 120)
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply', 'paths': ['d0/f000']})
+    wait_held(w, 119)
+    assert 'd0/f000' not in w.remote()
+    for name, data in TREE.items():
+        if name != 'd0/f000':
+            w.write(name, data)
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.daemon.held(), [])
+
+
+@test('a deletion while the daemon was off is guarded too', files=TREE)
+def _(w):
+    w.daemon.terminate()
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    w.daemon.start()
+    wait_held(w, 120)
+    assert_equal(len(w.remote()), 120)
+
+
+@test('a few deletions are carried out', files=TREE)
+def _(w):
+    for i in range(0, 20):
+        os.unlink(w.path(f'd{i % 5}/f{i:03}'))
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(len(w.remote()), 100)
+
+
+@test('backup never deletes', files=TREE, mode='backup')
+def _(w):
+    os.unlink(w.path('d0/f000'))
+    shutil.rmtree(w.path('d1'))
+    w.write('d0/f005', b'edited')
+    w.sync()
+    assert_equal(len(w.remote()), 120)
+    assert_equal(w.remote()['d0/f005'], digest(b'edited'))
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.sync()
+    assert_equal(w.server.count('delete'), 0)
+
+
+@test('a root that is moved away: root_missing, no deletion, resumes when it is back', files=TREE)
+def _(w):
+    away = w.root + '.away'
+    os.rename(w.root, away)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    assert_equal(len(w.remote()), 120)
+    with open(os.path.join(away, 'later'), 'wb') as f:
+        f.write(b'changed while away')
+    os.rename(away, w.root)
+    w.wait_equal_sides()
+    w.wait_status(lambda s: s['in_sync'], what='in sync again')
+    assert_equal(w.server.count('delete'), 0)
+
+
+@test('another directory in the place of the root is not the root; adopt makes it so', files=TREE)
+def _(w):
+    os.rename(w.root, w.root + '.away')
+    os.mkdir(w.root)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    w.write('only', b'in the new directory')
+    w.daemon.restart()
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing after a restart')
+    assert_equal(len(w.remote()), 120)
+    done = w.daemon.cfctl('sync', 'adopt', 'docs')
+    assert_equal(done.returncode, 0, done.stderr)
+    # A first sync: what it would delete is held, what is new goes up.
+    w.wait_status(lambda s: 'only' in w.remote(), what='the upload after adopt')
+    assert_equal(len(w.remote()), 121)
+    assert_equal(w.server.count('delete'), 0)
+
+
+@test('an unreadable directory proves nothing about what is in it', files=TREE, daemon=False)
+def _(w):
+    w.daemon.settings(settle_open_ms=200, delete_settle_ms=150, rescan_seconds=3600)
+    w.daemon.start(prefix=MORTAL)
+    w.daemon.login(w.server.url, w.server.admin_key)
+    w.daemon.add(w.root, w.bucket)
+    w.sync()
+    os.chmod(w.path('d1'), 0)
+    try:
+        w.daemon.call('Rescan', {'name': 'docs'})
+        wait_until(lambda: any(s['path'].rstrip('/') == 'd1' or s['path'].startswith('d1/')
+                               for s in w.daemon.skipped()), 20, 'd1 listed as unreadable')
+        assert_equal(len(w.remote()), 120)
+        w.write('d2/new', b'1')
+        w.wait_status(lambda s: 'd2/new' in w.remote(), what='the others go on')
+        assert_equal(w.server.count('delete'), 0)
+    finally:
+        os.chmod(w.path('d1'), 0o755)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.daemon.skipped(), [])
+
+
+@test('an unreadable file is listed and holds nothing up', files={'a': b'1'}, daemon=False)
+def _(w):
+    w.daemon.start(prefix=MORTAL)
+    w.daemon.login(w.server.url, w.server.admin_key)
+    os.chmod(w.path('a'), 0)
+    w.write('b', b'2')
+    w.daemon.add(w.root, w.bucket)
+    w.sync()
+    assert_equal(sorted(w.remote()), ['b'])
+    assert_equal([s['path'] for s in w.daemon.skipped()], ['a'])
+    os.chmod(w.path('a'), 0o644)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    wait_until(lambda: 'a' in w.remote(), 20, 'a after chmod')
+
+
+@test('a bucket that is gone: remote_gone, nothing deleted here, nothing made there', files=TREE)
+def _(w):
+    before = w.local()
+    w.server.delete_bucket(w.bucket)
+    w.write('d0/f000', b'a change that meets the missing bucket')
+    w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
+    before[encode_path('d0/f000')] = digest(b'a change that meets the missing bucket')
+    assert_equal(w.local(), before)
+    assert_equal(w.server.ask('GET', '/api/buckets')['total'], 0)
+    assert w.daemon.status()['last_error'], w.daemon.status()
+
+
+@test('a bucket that is suddenly empty: remote_gone', files=TREE)
+def _(w):
+    for path in list(w.remote()):
+        w.server.delete(w.bucket, path)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
+    assert_equal(len(w.local()), 120)
+
+
+@test('one file deleted by someone else is put back', files=TREE)
+def _(w):
+    w.server.delete(w.bucket, 'd0/f000')
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_equal_sides()
+    assert_equal(len(w.local()), 120)
+
+
+@test('a listing that fails half-way proves nothing', files=TREE)
+def _(w):
+    w.server.fault('status', 'list', status=500, times=5)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.write('new', b'1')
+    w.wait_equal_sides(60)
+    assert_equal(w.server.count('delete'), 0)
+
+
+@test('an ignore rule that comes later deletes nothing', files={'a.log': b'1', 'b.txt': b'2', **TREE})
+def _(w):
+    w.write('.carbonfilesignore', b'*.log\n')
+    w.sync()
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.sync()
+    assert 'a.log' in w.remote()
+    w.write('a.log', b'changed, but no longer covered')
+    w.write('c.log', b'never covered')
+    w.write('b.txt', b'still covered')
+    w.sync()
+    assert_equal(w.remote()['a.log'], digest(b'1'))
+    assert 'c.log' not in w.remote()
+    assert_equal(w.remote()['b.txt'], digest(b'still covered'))
+    assert_equal(w.server.count('delete'), 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
