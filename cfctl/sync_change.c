@@ -199,7 +199,7 @@ static int set_one(struct ctl *ctl, struct params *changes, const char *word)
 {
 	const char *equals = strchr(word, '='), *value;
 	_cleanup_free_ char *path = NULL, *text = NULL;
-	const struct key *key;
+	const struct key *key = NULL;
 	int code;
 
 	if (!equals)
