@@ -105,7 +105,7 @@ struct human human_age(const char *text)
 	if (age >= -1 && age <= 1) /* the clocks of two machines are never equal */
 		(void)snprintf(h.text, sizeof(h.text), "now");
 	else
-		(void)snprintf(h.text, sizeof(h.text), age < 0 ? "in %.40s" : "%.40s ago", size.text);
+		(void)snprintf(h.text, sizeof(h.text), age < 0 ? "in %.24s" : "%.24s ago", size.text);
 	return h;
 }
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 struct human {
-	char text[48];
+	char text[32];
 };
 
 struct human human_size(int64_t bytes);       /* "1.5 GiB" */

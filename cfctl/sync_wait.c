@@ -44,7 +44,7 @@ static int on_progress(struct ctl *ctl, void *userdata)
 {
 	_cleanup_reply_ struct reply reply = {0};
 	int64_t files = 0, bytes = 0, rate = 0;
-	char line[160];
+	char line[256];
 	int code = pairs_status(ctl, userdata, &reply);
 
 	if (code != EXIT_OK)

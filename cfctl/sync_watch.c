@@ -151,7 +151,7 @@ static const char *arrow(const char *action)
 
 static void draw_running(struct ctl *ctl, const struct transfer *t)
 {
-	char bar[BAR_WIDTH + 16] = "", amount[128];
+	char bar[BAR_WIDTH + 16] = "", amount[160];
 	int64_t elapsed = now_ms() - t->started_ms, moved = t->done - t->first_done;
 	int64_t rate = elapsed > 0 ? moved * 1000 / elapsed : 0;
 	_cleanup_free_ char *safe = term_safe(t->path), *path = NULL;
