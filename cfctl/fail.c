@@ -32,7 +32,9 @@ static void say_json(const char *name, struct json_object *parameters)
 	(void)fflush(stdout);
 	if (line && error && parameters && json_object_object_add(line, "error", error) == 0 &&
 	    json_object_object_add(line, "parameters", parameters) == 0) {
-		(void)fprintf(stderr, "%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN));
+		(void)fprintf(stderr, "%s\n",
+			      json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
+									   JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else {
 		json_object_put(error);
 		json_object_put(parameters);
@@ -135,10 +137,16 @@ static const char *usual_hint(int code)
 	}
 }
 
+static const char *hint_of(const cfipc_error *error)
+{
+	const char *hint = cfipc_error_hint(error);
+
+	return hint && *hint ? hint : usual_hint(cfipc_error_code(error));
+}
+
 static void fail_text(struct ctl *ctl, const char *what, const cfipc_error *error)
 {
 	_cleanup_free_ char *text = NULL;
-	const char *hint = cfipc_error_hint(error);
 	const char *words = cfipc_error_message(error);
 	int status = cfipc_error_status(error), n;
 
@@ -149,7 +157,7 @@ static void fail_text(struct ctl *ctl, const char *what, const cfipc_error *erro
 	if (n < 0)
 		text = NULL;
 	say(ctl, STYLE_NONE, "cfctl: ", text ? text : words);
-	say_hint(ctl, hint && *hint ? hint : usual_hint(cfipc_error_code(error)));
+	say_hint(ctl, hint_of(error));
 }
 
 int ctl_fail(struct ctl *ctl, const char *what, int r, const cfipc_error *error)
@@ -170,8 +178,8 @@ int ctl_fail(struct ctl *ctl, const char *what, int r, const cfipc_error *error)
 		say_json(name, json_tokener_parse(cfipc_error_json(error)));
 		return code;
 	}
-	return ctl_error(ctl, code, own_name(cfipc_error_code(error)), usual_hint(cfipc_error_code(error)),
-			 "cannot %s: %s", what, cfipc_error_message(error));
+	return ctl_error(ctl, code, own_name(cfipc_error_code(error)), hint_of(error), "cannot %s: %s", what,
+			 cfipc_error_message(error));
 }
 
 void ctl_note(struct ctl *ctl, enum style style, const char *label, const char *format, ...)

@@ -71,20 +71,24 @@ static int on_progress(struct ctl *ctl, void *userdata)
 
 static void show_waited(struct ctl *ctl, struct json_object *reply, void *userdata)
 {
-	size_t n = get_count(reply, "statuses"), late = 0;
+	size_t late = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < get_count(reply, "statuses"); i++) {
 		struct json_object *s = get_item(reply, "statuses", i);
+		const char *error = get_string(s, "last_error");
 
 		if (get_bool(s, "in_sync"))
 			continue;
 		late++;
-		ctl_note(ctl, STYLE_NONE, "cfctl: ", "%s is not in sync: %s, %s pending", get_text(s, "name"),
-			 get_text(s, "state"), human_count(get_int(s, "files_pending")).text);
-		pair_remarks(ctl, s);
+		ctl_note(ctl, STYLE_NONE, "cfctl: ", "%s is not in sync: %s, %s pending%s%s",
+			 get_text(s, "name"), get_text(s, "state"),
+			 human_count(get_int(s, "files_pending")).text, error ? ": " : "",
+			 error ? error : "");
 	}
 	if (late == 0)
 		out_done(ctl, "In sync.");
+	else
+		ctl_note(ctl, STYLE_DIM, "", "`cfctl sync status` says more.");
 }
 
 static int sync_wait(struct ctl *ctl, const struct args *args)
