@@ -65,8 +65,9 @@ typedef void (*api_done_cb)(void *arg, const struct api_error *error);
 
 /* Each returns 0 and a call, or -errno/-EINVAL and calls back nothing. ret_call may be NULL. */
 int api_health(struct api *api, api_health_cb cb, void *arg, struct api_call **ret_call);
-/* Is the credential good, and what may it do? role: "admin", "owner", "upload", "anonymous", "unknown"
- * (upload tokens cannot be asked about). */
+/* Is the credential good, and what may it do? role: "admin", "owner", "upload" (an upload token: it cannot be
+ * asked about, only that the server is one is checked), "anonymous" (with ERR_AUTH: the credential is
+ * refused), "unknown" (with any other error). */
 typedef void (*api_probe_cb)(void *arg, const struct api_error *error, const char *role);
 int api_probe(struct api *api, api_probe_cb cb, void *arg, struct api_call **ret_call);
 

@@ -1,0 +1,45 @@
+/* Reading the server's answers: JSON text to the structs of api.h, HTTP outcome to struct api_error. Pure.
+ * What is read borrows from the JSON tree and from the arrays allocated here. */
+#pragma once
+#include "api/api.h"
+#include "libcfipc/varlink/json.h"
+
+#define ANSWER_TIME_MAX 40 /* the server writes at most 28 characters */
+
+/* Texts that are not in the answer as they are given out. */
+struct answer_bucket {
+	struct api_bucket bucket;
+	char created_at[ANSWER_TIME_MAX], expires_at[ANSWER_TIME_MAX], last_used_at[ANSWER_TIME_MAX];
+};
+struct answer_file_texts {
+	char created_at[ANSWER_TIME_MAX], updated_at[ANSWER_TIME_MAX], version[ANSWER_TIME_MAX];
+	char *short_url;
+};
+struct answer_files {
+	struct api_file *files;
+	struct answer_file_texts *texts;
+	size_t n;
+};
+
+/* All: 0, ERR_PROTOCOL or -ENOMEM. */
+int answer_bucket(struct json_object *object, struct answer_bucket *ret_bucket);
+int answer_buckets(struct json_object *object, struct answer_bucket **ret_buckets, size_t *ret_n,
+		   struct api_page_info *ret_page);
+int answer_page_info(struct json_object *object, struct api_page_info *ret_page);
+/* member: the name of the array. base: the server's URL, for short_url. */
+int answer_files(struct json_object *object, const char *member, const char *base,
+		 struct answer_files *ret_files);
+void answer_files_done(struct answer_files *f);
+/* A page of the keyset scan: every path above after and above the one before; *ret_cursor NULL at the end,
+ * else above after. */
+int answer_scan_page(struct json_object *object, const char *base, const char *after,
+		     struct answer_files *ret_files, const char **ret_cursor);
+
+/* What an exchange means. Texts are kept in *texts. write: an answer of a gateway leaves it in doubt. The
+ * result's body is read for the server's words. error->url is left to the caller. */
+struct answer_texts {
+	struct buf message, hint;
+};
+void answer_error(const struct http_result *result, bool write, struct answer_texts *texts,
+		  struct api_error *ret_error);
+void answer_texts_done(struct answer_texts *texts);

@@ -1,0 +1,645 @@
+/* The calls of api.h. Each is a request, a reader for its answer, and the caller's callback with one or the
+ * other outcome. */
+#include "api/api.h"
+#include "api/internal.h"
+#include "api/url.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+/* Leaves room for ids and a long path in the server's request line of 8 KB. */
+#define API_URL_MAX 512
+/* The server's own clamp. */
+#define API_SCAN_LIMIT_MAX 1000
+
+/* URLs */
+
+static bool is_host_char(unsigned char c)
+{
+	return isalnum(c) || c == '.' || c == '-' || c == '_';
+}
+
+/* host[:port] in front of the path; moves *p behind it. */
+static int read_host(struct buf *b, const char **p, bool tls)
+{
+	const char *start = *p, *end = start;
+	int r = 0;
+
+	if (*end == '[') {
+		end += 1 + strspn(end + 1, "0123456789abcdefABCDEF:.");
+		if (*end++ != ']' || end - start < 4)
+			return -EINVAL;
+	} else {
+		while (is_host_char((unsigned char)*end))
+			end++;
+		if (end == start || *start == '.' || *start == '-')
+			return -EINVAL;
+	}
+	for (; r == 0 && start < end; start++)
+		r = buf_append(b, &(char){(char)tolower((unsigned char)*start)}, 1);
+	if (r == 0 && *end == ':') {
+		long port = 0;
+		size_t digits = strspn(++end, "0123456789");
+		if (digits < 1 || digits > 5)
+			return -EINVAL;
+		for (size_t i = 0; i < digits; i++)
+			port = port * 10 + (*end++ - '0');
+		if (port < 1 || port > 65535)
+			return -EINVAL;
+		if (port != (tls ? 443 : 80))
+			r = buf_printf(b, ":%ld", port);
+	}
+	*p = end;
+	return r;
+}
+
+/* The base path of a server behind a proxy: plain segments, trailing slashes cut. */
+static int read_base(struct buf *b, const char *p)
+{
+	while (*p) {
+		if (*p++ != '/')
+			return -EINVAL;
+		size_t len = strcspn(p, "/");
+		if (len == 0) {
+			if (p[strspn(p, "/")] != '\0')
+				return -EINVAL;
+			return 0;
+		}
+		if ((len == 1 && *p == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+			return -EINVAL;
+		for (size_t i = 0; i < len; i++)
+			if (!is_host_char((unsigned char)p[i]) && p[i] != '~' && p[i] != '+' && p[i] != '@')
+				return -EINVAL;
+		int r = buf_append_str(b, "/");
+		if (r == 0)
+			r = buf_append(b, p, len);
+		if (r < 0)
+			return r;
+		p += len;
+	}
+	return 0;
+}
+
+int api_url_check(const char *url, char **ret_normalised)
+{
+	_cleanup_buf_ struct buf b = {0};
+	bool tls = strncasecmp(url, "https://", 8) == 0;
+
+	if ((!tls && strncasecmp(url, "http://", 7) != 0) || strlen(url) > API_URL_MAX)
+		return -EINVAL;
+	const char *p = url + (tls ? 8 : 7);
+	int r = buf_append_str(&b, tls ? "https://" : "http://");
+	if (r == 0)
+		r = read_host(&b, &p, tls);
+	if (r == 0)
+		r = read_base(&b, p);
+	if (r < 0)
+		return r;
+	char *normalised = buf_steal(&b);
+	if (!normalised)
+		return -ENOMEM;
+	*ret_normalised = normalised;
+	return 0;
+}
+
+/* The server */
+
+int api_new(struct http *http, const char *url, enum api_auth auth, struct secret *secret,
+	    struct api **ret_api)
+{
+	char *normalised = NULL;
+	int r = api_url_check(url, &normalised);
+	struct api *api = r == 0 ? calloc(1, sizeof(*api)) : NULL;
+
+	if (!api) {
+		free(normalised);
+		secret_free(secret);
+		return r < 0 ? r : -ENOMEM;
+	}
+	*api = (struct api){
+		.refs = 1,
+		.http = http,
+		.url = normalised,
+		.auth = secret ? auth : API_AUTH_NONE,
+		.secret = secret,
+	};
+	*ret_api = api;
+	return 0;
+}
+
+struct api *api_ref(struct api *api)
+{
+	api->refs++;
+	return api;
+}
+
+struct api *api_unref(struct api *api)
+{
+	if (api && --api->refs == 0) {
+		free(api->url);
+		secret_free(api->secret);
+		free(api);
+	}
+	return NULL;
+}
+
+const char *api_url(const struct api *api)
+{
+	return api->url;
+}
+
+const struct secret *api_bearer(const struct api *api)
+{
+	return api->auth == API_AUTH_NONE || api->auth == API_AUTH_UPLOAD_TOKEN ? NULL : api->secret;
+}
+
+const char *api_upload_token(const struct api *api)
+{
+	return api->auth == API_AUTH_UPLOAD_TOKEN ? secret_str(api->secret) : NULL;
+}
+
+/* Calls */
+
+int call_new(struct api *api, void (*cb)(void), void *arg, struct api_call **ret_call)
+{
+	struct api_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return -ENOMEM;
+	call->api = api_ref(api);
+	call->cb = cb;
+	call->arg = arg;
+	*ret_call = call;
+	return 0;
+}
+
+struct api_call *call_free(struct api_call *call)
+{
+	if (call) {
+		api_unref(call->api);
+		answer_texts_done(&call->texts);
+		free(call->bucket);
+		free(call->after);
+		free(call);
+	}
+	return NULL;
+}
+
+static void on_done(void *arg, const struct http_result *result)
+{
+	struct api_call *call = arg;
+	struct api_error error;
+
+	call->request = NULL;
+	answer_texts_done(&call->texts);
+	answer_error(result, call->write, &call->texts, &error);
+	error.url = call->api->url;
+	call->on_answer(call, &error, result);
+}
+
+int call_send(struct api_call *call, const char *method, enum http_class class, const char *path,
+	      const char *json)
+{
+	static const char *const json_headers[] = {"Content-Type: application/json", NULL};
+	static const struct http_callbacks callbacks = {.on_done = on_done};
+	_cleanup_buf_ struct buf url = {0};
+
+	call->write = strcmp(method, "GET") != 0;
+	call->start_ms = clock_monotonic_ms();
+	int r = buf_append_str(&url, call->api->url);
+	if (r == 0)
+		r = buf_append_str(&url, path);
+	if (r == 0)
+		r = buf_terminate(&url);
+	if (r < 0)
+		return r;
+	const struct http_spec spec = {
+		.method = method,
+		.url = url.data,
+		.bearer = api_bearer(call->api),
+		.headers = json ? json_headers : NULL,
+		.has_body = json,
+		.body_size = json ? (int64_t)strlen(json) : 0,
+		.class = class,
+		.total_timeout_ms = HTTP_REST_TIMEOUT_MS,
+	};
+	r = http_start(call->api->http, &spec, &callbacks, call, &call->request);
+	if (r == 0 && json) {
+		/* Without memory the body stays short, and the exchange ends as cancelled. */
+		(void)http_body_copy(call->request, json, strlen(json));
+		http_body_end(call->request);
+	}
+	return r;
+}
+
+void api_call_cancel(struct api_call *call)
+{
+	if (call)
+		http_cancel(call->request);
+}
+
+void call_bad_answer(struct api_error *error, int code)
+{
+	error->code = code;
+	error->message = err_text(code);
+	error->hint = NULL;
+}
+
+void call_read_json(struct api_call *call, const struct http_result *result, struct api_error *error,
+		    struct json_object **ret_object)
+{
+	*ret_object = NULL;
+	if (error->code)
+		return;
+	int r = json_parse(result->body ? result->body : "", result->body_len, ret_object, NULL);
+	if (r < 0)
+		call_bad_answer(error, r == -ENOMEM ? r : ERR_PROTOCOL);
+}
+
+/* Begins a call whose only exchange is this one. Takes call. */
+static int begin(struct api_call *call, const char *method, const char *path, const char *json,
+		 struct api_call **ret_call)
+{
+	int r = call_send(call, method, HTTP_INTERACTIVE, path, json);
+
+	if (r < 0)
+		call_free(call);
+	else if (ret_call)
+		*ret_call = call;
+	return r;
+}
+
+/* Health */
+
+static void on_health(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	const char *status = NULL, *db = NULL;
+	int64_t uptime = 0, latency_ms = clock_monotonic_ms() - call->start_ms;
+	struct api_error reading = *error;
+
+	/* 503 with the same body is how it says that it is not well. */
+	if (error->status == 503 && result->error == 0)
+		reading.code = 0;
+	call_read_json(call, result, &reading, &object);
+	if (object &&
+	    (json_get_string(object, "status", &status) <= 0 || json_get_string(object, "db", &db) <= 0 ||
+	     json_get_int64(object, "uptime_seconds", &uptime) <= 0)) {
+		call_bad_answer(&reading, ERR_PROTOCOL);
+		status = db = NULL;
+	}
+	if (error->code == 0)
+		*error = reading;
+	((api_health_cb)call->cb)(call->arg, error, status, uptime, db, latency_ms);
+	call_free(call);
+}
+
+int api_health(struct api *api, api_health_cb cb, void *arg, struct api_call **ret_call)
+{
+	struct api_call *call;
+	int r = call_new(api, (void (*)(void))cb, arg, &call);
+
+	if (r < 0)
+		return r;
+	call->on_answer = on_health;
+	return begin(call, "GET", "/healthz", NULL, ret_call);
+}
+
+/* Probe */
+
+static void end_probe(struct api_call *call, const struct api_error *error, const char *role)
+{
+	((api_probe_cb)call->cb)(call->arg, error, role);
+	call_free(call);
+}
+
+/* The list of keys is for admins only. */
+static void on_probe_keys(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	const char *role = error->code == ERR_AUTH ? "owner" : error->code == 0 ? "admin" : "unknown";
+
+	if (error->code == ERR_AUTH)
+		*error = (struct api_error){.status = 200, .url = call->api->url};
+	end_probe(call, error, role);
+}
+
+static void on_probe_buckets(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	struct api_page_info page;
+
+	call_read_json(call, result, error, &object);
+	if (object && answer_page_info(object, &page) < 0)
+		call_bad_answer(error, ERR_PROTOCOL);
+	if (error->code) {
+		/* 403 is all that a bad key gets: with it one is anonymous. */
+		end_probe(call, error, error->code == ERR_AUTH ? "anonymous" : "unknown");
+		return;
+	}
+	call->on_answer = on_probe_keys;
+	int r = call_send(call, "GET", HTTP_INTERACTIVE, "/api/keys?limit=0", NULL);
+	if (r < 0) {
+		call_bad_answer(error, r);
+		end_probe(call, error, "unknown");
+	}
+}
+
+static void on_probe_dashboard(struct api_call *call, struct api_error *error,
+			       const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	const char *scope = NULL;
+
+	call_read_json(call, result, error, &object);
+	if (object && json_get_string(object, "scope", &scope) <= 0)
+		call_bad_answer(error, ERR_PROTOCOL);
+	end_probe(call, error,
+		  error->code == 0          ? "admin"
+		  : error->code == ERR_AUTH ? "anonymous"
+					    : "unknown");
+}
+
+/* Without anything to ask about: is it a CarbonFiles server? */
+static void on_probe_health(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	const char *status = NULL;
+
+	call_read_json(call, result, error, &object);
+	if (object && json_get_string(object, "status", &status) <= 0)
+		call_bad_answer(error, ERR_PROTOCOL);
+	end_probe(call, error,
+		  error->code                        ? "unknown"
+		  : call->api->auth == API_AUTH_NONE ? "anonymous"
+						     : "upload");
+}
+
+int api_probe(struct api *api, api_probe_cb cb, void *arg, struct api_call **ret_call)
+{
+	struct api_call *call;
+	int r = call_new(api, (void (*)(void))cb, arg, &call);
+
+	if (r < 0)
+		return r;
+	switch (api->auth) {
+	case API_AUTH_DASHBOARD_TOKEN:
+		call->on_answer = on_probe_dashboard;
+		return begin(call, "GET", "/api/tokens/dashboard/me", NULL, ret_call);
+	case API_AUTH_API_KEY:
+	case API_AUTH_ADMIN_KEY:
+		call->on_answer = on_probe_buckets;
+		return begin(call, "GET", "/api/buckets?limit=1", NULL, ret_call);
+	default: call->on_answer = on_probe_health; return begin(call, "GET", "/healthz", NULL, ret_call);
+	}
+}
+
+/* Buckets */
+
+static void on_bucket(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	struct answer_bucket b;
+
+	call_read_json(call, result, error, &object);
+	int r = object ? answer_bucket(object, &b) : 0;
+	if (r < 0)
+		call_bad_answer(error, r);
+	((api_bucket_cb)call->cb)(call->arg, error, error->code ? NULL : &b.bucket);
+	call_free(call);
+}
+
+static int add_string(struct json_object *object, const char *key, const char *value)
+{
+	struct json_object *s = value ? json_object_new_string(value) : NULL;
+
+	if (!value)
+		return 0;
+	if (!s || json_object_object_add(object, key, s) < 0) {
+		json_object_put(s);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int api_bucket_create(struct api *api, const char *name, const char *description, const char *expires_in,
+		      api_bucket_cb cb, void *arg, struct api_call **ret_call)
+{
+	_cleanup_json_ struct json_object *body = json_object_new_object();
+	struct api_call *call;
+
+	if (!body || add_string(body, "name", name) < 0 || add_string(body, "description", description) < 0 ||
+	    add_string(body, "expires_in", expires_in) < 0)
+		return -ENOMEM;
+	const char *json = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
+	int r = json ? call_new(api, (void (*)(void))cb, arg, &call) : -ENOMEM;
+	if (r < 0)
+		return r;
+	call->on_answer = on_bucket;
+	return begin(call, "POST", "/api/buckets", json, ret_call);
+}
+
+int api_bucket_get(struct api *api, const char *bucket, api_bucket_cb cb, void *arg,
+		   struct api_call **ret_call)
+{
+	char path[128];
+	struct api_call *call;
+
+	if (!url_id_valid(bucket))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/api/buckets/%s", bucket);
+	int r = call_new(api, (void (*)(void))cb, arg, &call);
+	if (r < 0)
+		return r;
+	call->on_answer = on_bucket;
+	return begin(call, "GET", path, NULL, ret_call);
+}
+
+static void on_buckets(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	_cleanup_free_ struct answer_bucket *read = NULL;
+	_cleanup_free_ struct api_bucket *buckets = NULL;
+	struct api_page_info page = {0};
+	size_t n = 0;
+
+	call_read_json(call, result, error, &object);
+	int r = object ? answer_buckets(object, &read, &n, &page) : 0;
+	if (r == 0 && object) {
+		buckets = calloc(n + 1, sizeof(*buckets));
+		r = buckets ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		call_bad_answer(error, r);
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		buckets[i] = read[i].bucket;
+	((api_buckets_cb)call->cb)(call->arg, error, buckets, n, &page);
+	call_free(call);
+}
+
+/* ?limit=&offset=&sort=&order=; *separator is what comes next. */
+static int append_page(struct buf *b, const struct api_page *page, const char **separator)
+{
+	int r = 0;
+
+	*separator = "?";
+	if (page && page->limit >= 0) {
+		r = buf_printf(b, "%slimit=%lld", *separator, (long long)page->limit);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->offset >= 0) {
+		r = buf_printf(b, "%soffset=%lld", *separator, (long long)page->offset);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->sort) {
+		r = buf_printf(b, "%ssort=", *separator);
+		if (r == 0)
+			r = url_append_query(b, page->sort);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->descending >= 0) {
+		r = buf_printf(b, "%sorder=%s", *separator, page->descending ? "desc" : "asc");
+		*separator = "&";
+	}
+	return r;
+}
+
+static int begin_list(struct api *api, struct buf *path, void (*cb)(void), void *arg,
+		      void (*on_answer)(struct api_call *, struct api_error *, const struct http_result *),
+		      struct api_call **ret_call)
+{
+	struct api_call *call = NULL;
+	int r = buf_terminate(path);
+
+	if (r == 0)
+		r = call_new(api, cb, arg, &call);
+	if (r < 0)
+		return r;
+	call->on_answer = on_answer;
+	return begin(call, "GET", path->data, NULL, ret_call);
+}
+
+int api_bucket_list(struct api *api, const struct api_page *page, bool include_expired, api_buckets_cb cb,
+		    void *arg, struct api_call **ret_call)
+{
+	_cleanup_buf_ struct buf path = {0};
+	const char *separator;
+	int r = buf_append_str(&path, "/api/buckets");
+
+	if (r == 0)
+		r = append_page(&path, page, &separator);
+	if (r == 0 && include_expired)
+		r = buf_printf(&path, "%sinclude_expired=true", separator);
+	if (r < 0)
+		return r;
+	return begin_list(api, &path, (void (*)(void))cb, arg, on_buckets, ret_call);
+}
+
+/* Files */
+
+static void on_files(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	struct answer_files files = {0};
+	struct api_page_info page = {0};
+
+	call_read_json(call, result, error, &object);
+	int r = object ? answer_page_info(object, &page) : 0;
+	if (r == 0 && object)
+		r = answer_files(object, "items", call->api->url, &files);
+	if (r < 0)
+		call_bad_answer(error, r);
+	((api_files_cb)call->cb)(call->arg, error, files.files, files.n, &page);
+	answer_files_done(&files);
+	call_free(call);
+}
+
+int api_file_list(struct api *api, const char *bucket, const struct api_page *page, api_files_cb cb,
+		  void *arg, struct api_call **ret_call)
+{
+	_cleanup_buf_ struct buf path = {0};
+	const char *separator;
+
+	if (!url_id_valid(bucket))
+		return -EINVAL;
+	int r = buf_printf(&path, "/api/buckets/%s/files", bucket);
+	if (r == 0)
+		r = append_page(&path, page, &separator);
+	if (r < 0)
+		return r;
+	return begin_list(api, &path, (void (*)(void))cb, arg, on_files, ret_call);
+}
+
+/* Stored paths never hold "//": with it as the delimiter the tree listing is a flat scan by path. */
+static int send_scan(struct api_call *call)
+{
+	_cleanup_buf_ struct buf path = {0};
+	int r = buf_printf(&path, "/api/buckets/%s/files?delimiter=%%2F%%2F&limit=%d", call->bucket,
+			   call->limit);
+
+	if (r == 0 && call->after) {
+		r = buf_append_str(&path, "&cursor=");
+		if (r == 0)
+			r = url_append_query(&path, call->after);
+	}
+	if (r == 0)
+		r = buf_terminate(&path);
+	return r < 0 ? r : call_send(call, "GET", call->class, path.data, NULL);
+}
+
+static void on_scan(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	struct answer_files files = {0};
+	const char *cursor = NULL;
+
+	call_read_json(call, result, error, &object);
+	int r = object ? answer_scan_page(object, call->api->url, call->after, &files, &cursor) : 0;
+	if (r == 0 && files.n > (size_t)call->limit)
+		r = ERR_PROTOCOL;
+	if (r == 0 && files.n == 0 && cursor) {
+		/* An empty page with a cursor is not the end. */
+		char *after = strdup(cursor);
+		free(call->after);
+		call->after = after;
+		r = after ? send_scan(call) : -ENOMEM;
+		if (r == 0) {
+			answer_files_done(&files);
+			return;
+		}
+	}
+	if (r < 0) {
+		answer_files_done(&files);
+		call_bad_answer(error, r);
+	}
+	((api_scan_cb)call->cb)(call->arg, error, files.files, files.n, error->code == 0 && cursor);
+	answer_files_done(&files);
+	call_free(call);
+}
+
+int api_file_scan(struct api *api, const char *bucket, const char *after, int limit, enum http_class class,
+		  api_scan_cb cb, void *arg, struct api_call **ret_call)
+{
+	struct api_call *call;
+
+	if (!url_id_valid(bucket) || limit < 1 || limit > API_SCAN_LIMIT_MAX)
+		return -EINVAL;
+	int r = call_new(api, (void (*)(void))cb, arg, &call);
+	if (r < 0)
+		return r;
+	call->on_answer = on_scan;
+	call->limit = limit;
+	call->class = class;
+	call->bucket = strdup(bucket);
+	call->after = after && *after ? strdup(after) : NULL;
+	r = call->bucket && (call->after || !after || !*after) ? send_scan(call) : -ENOMEM;
+	if (r < 0)
+		call_free(call);
+	else if (ret_call)
+		*ret_call = call;
+	return r;
+}
