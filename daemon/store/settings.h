@@ -27,7 +27,8 @@ enum settings_type {
 	SETTINGS_INT,
 	SETTINGS_BYTES /* 64K, 1M, 2G or plain */,
 	SETTINGS_STRING,
-	SETTINGS_LEVEL
+	SETTINGS_LEVEL,
+	SETTINGS_PATH /* a string that is an absolute path */
 };
 
 struct settings_key {
@@ -42,6 +43,7 @@ struct settings_key {
 };
 extern const struct settings_key settings_keys[];
 extern const size_t settings_keys_count;
+const struct settings_key *settings_find(const char *name); /* NULL: no such key */
 
 struct settings_error {
 	char *file;
@@ -56,11 +58,18 @@ void settings_done(struct settings *s);
 int settings_copy(const struct settings *from, struct settings *to);
 /* A missing file gives the defaults. Failure leaves *s as it was. */
 int settings_load(const char *path, struct settings *s, struct settings_error *error);
-/* One key from text; for SetConfig and pair files. -ENOENT unknown key, -EINVAL bad value. */
+/* One key from text. -ENOENT unknown key, -EINVAL bad value; *s is unchanged then. "" takes a string back to
+ * its default. What two keys must be together (settle_cap_ms) is settings_check's. */
 int settings_set(struct settings *s, const char *key, const char *value, struct settings_error *error);
-/* As it would be written in the file; free it. */
+int settings_check(const struct settings *s, struct settings_error *error); /* settings_load has done it */
+/* A number of a key that a pair may set too, from text. */
+struct conf_error;
+int settings_parse_number(const struct settings_key *key, const char *text, int64_t *ret_value,
+			  struct conf_error *error);
+/* As settings_set takes it; free it. NULL: no such key, or out of memory. */
 char *settings_get(const struct settings *s, const char *key);
-/* Writes key = value into the file, keeping everything else of it as it is. value NULL removes the line. */
+/* Writes key = value into the file, keeping everything else of it as it is. value NULL removes the line.
+ * -EINVAL: the file is malformed, or would be. */
 int settings_persist(const char *path, const char *key, const char *value);
 /* "512K" -> bytes; -EINVAL, -ERANGE. */
 int settings_parse_bytes(const char *text, int64_t *ret_bytes);

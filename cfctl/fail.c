@@ -1,0 +1,200 @@
+/* How an error is said: one line on stderr, what to do about it on the next; with --json one line of JSON. */
+#include "cfctl/ctl.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Errors made here or in the library, as --json names them. */
+#define OWN_ERROR "org.carbonfiles.cfctl."
+
+/* Text from outside may be in it: nothing but its safe form reaches the terminal. */
+static void say(struct ctl *ctl, enum style style, const char *label, const char *text)
+{
+	_cleanup_free_ char *safe = term_safe(text);
+
+	(void)fflush(stdout); /* what was said before stands before it */
+	(void)fprintf(stderr, "%s%s%s%s\n", term_style(&ctl->err, style), label,
+		      term_style_end(&ctl->err, style), safe ? safe : "(out of memory)");
+}
+
+static void say_hint(struct ctl *ctl, const char *hint)
+{
+	if (hint && !ctl->quiet)
+		say(ctl, STYLE_DIM, "", hint);
+}
+
+static void say_json(const char *name, struct json_object *parameters)
+{
+	struct json_object *line = json_object_new_object(), *error = json_object_new_string(name);
+
+	(void)fflush(stdout);
+	if (line && error && parameters && json_object_object_add(line, "error", error) == 0 &&
+	    json_object_object_add(line, "parameters", parameters) == 0) {
+		(void)fprintf(stderr, "%s\n",
+			      json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
+									   JSON_C_TO_STRING_NOSLASHESCAPE));
+	} else {
+		json_object_put(error);
+		json_object_put(parameters);
+		(void)fprintf(stderr, "{\"error\":\"" OWN_ERROR "OutOfMemory\",\"parameters\":{}}\n");
+	}
+	json_object_put(line);
+}
+
+static int report(struct ctl *ctl, int code, const char *name, const char *hint, const char *text)
+{
+	_cleanup_free_ char *full_name = NULL;
+	struct params parameters;
+
+	if (!ctl->json) {
+		say(ctl, STYLE_NONE, "cfctl: ", text);
+		say_hint(ctl, hint);
+		return code;
+	}
+	params_init(&parameters);
+	params_string(&parameters, "message", text);
+	params_string(&parameters, "hint", hint);
+	if (asprintf(&full_name, OWN_ERROR "%s", name) < 0)
+		full_name = NULL;
+	say_json(full_name ? full_name : OWN_ERROR "OutOfMemory", json_object_get(parameters.object));
+	params_done(&parameters);
+	return code;
+}
+
+int ctl_error(struct ctl *ctl, int code, const char *name, const char *hint, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return ctl_no_memory(ctl);
+	}
+	return report(ctl, code, name, hint, text);
+}
+
+int ctl_usage(struct ctl *ctl, const char *hint, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return ctl_no_memory(ctl);
+	}
+	return report(ctl, EXIT_USAGE, "Usage", hint, text);
+}
+
+int ctl_no_memory(struct ctl *ctl)
+{
+	return report(ctl, EXIT_FAILED, "OutOfMemory", NULL, "out of memory");
+}
+
+static const char *own_name(int code)
+{
+	switch (code) {
+	case CFIPC_ERROR_NOT_RUNNING: return "NotRunning";
+	case CFIPC_ERROR_DISCONNECTED: return "Disconnected";
+	case CFIPC_ERROR_PROTOCOL: return "Protocol";
+	case CFIPC_ERROR_TIMEOUT: return "Timeout";
+	case CFIPC_ERROR_CANCELED: return "Canceled";
+	case CFIPC_ERROR_USAGE: return "Usage";
+	default: return "System";
+	}
+}
+
+/* For errors that come without a hint and have one cure. */
+static const char *usual_hint(int code)
+{
+	switch (code) {
+	case CFIPC_ERROR_NOT_RUNNING:
+		return "Start it with `systemctl --user start carbonfilesd.socket`, or run carbonfilesd.";
+	case CFIPC_ERROR_DISCONNECTED: return "The daemon's log says why: journalctl --user -u carbonfilesd.";
+	case CFIPC_ERROR_METHOD_NOT_FOUND:
+	case CFIPC_ERROR_INTERFACE_NOT_FOUND:
+	case CFIPC_ERROR_METHOD_NOT_IMPLEMENTED:
+		return "The daemon does not have it; `cfctl daemon version` shows its version, `cfctl "
+		       "--version` this one.";
+	case CFIPC_ERROR_NO_SUCH_PROFILE:
+		return "`cfctl profile list` shows the profiles; `cfctl login URL` makes one.";
+	case CFIPC_ERROR_NOT_LOGGED_IN: return "Log in: `cfctl login URL --name PROFILE`.";
+	case CFIPC_ERROR_ACCESS_DENIED:
+		return "The profile's credential may not do this; `cfctl profile show` says what it is, "
+		       "`cfctl login` replaces it.";
+	case CFIPC_ERROR_NO_SUCH_PAIR: return "`cfctl sync list` shows the pairs.";
+	case CFIPC_ERROR_NOTHING_HELD: return "`cfctl sync held` lists what waits for a word.";
+	default: return NULL;
+	}
+}
+
+static const char *hint_of(const cfipc_error *error)
+{
+	const char *hint = cfipc_error_hint(error);
+
+	return hint && *hint ? hint : usual_hint(cfipc_error_code(error));
+}
+
+static void fail_text(struct ctl *ctl, const char *what, const cfipc_error *error)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *words = cfipc_error_message(error);
+	int status = cfipc_error_status(error), n;
+
+	if (status > 0)
+		n = asprintf(&text, "cannot %s (HTTP %d): %s", what, status, words);
+	else
+		n = asprintf(&text, "cannot %s: %s", what, words);
+	if (n < 0)
+		text = NULL;
+	say(ctl, STYLE_NONE, "cfctl: ", text ? text : words);
+	say_hint(ctl, hint_of(error));
+}
+
+int ctl_fail(struct ctl *ctl, const char *what, int r, const cfipc_error *error)
+{
+	int code = cfipc_exit_code(r, error);
+	const char *name = cfipc_error_name(error);
+
+	if (code == EXIT_INTERRUPTED)
+		return code; /* the user knows */
+	if (!error)
+		return ctl_error(ctl, code, r == -ENOMEM ? "OutOfMemory" : "System", NULL, "cannot %s: %s",
+				 what, cfipc_strerror(r));
+	if (!ctl->json) {
+		fail_text(ctl, what, error);
+		return code;
+	}
+	if (name) {
+		say_json(name, json_tokener_parse(cfipc_error_json(error)));
+		return code;
+	}
+	return ctl_error(ctl, code, own_name(cfipc_error_code(error)), hint_of(error), "cannot %s: %s", what,
+			 cfipc_error_message(error));
+}
+
+void ctl_note(struct ctl *ctl, enum style style, const char *label, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int n;
+
+	if (ctl->quiet)
+		return;
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		text = NULL;
+	else
+		say(ctl, style, label, text);
+}
