@@ -60,6 +60,8 @@ static size_t slot_of(const char *name)
 
 void counters_begin(struct request *r, struct counted *ret)
 {
+	*ret = (struct counted){0};
+	r->counted = ret;
 	if (!counters.enabled)
 		return;
 	pthread_mutex_lock(&counters.lock);
@@ -85,10 +87,13 @@ static char *describe(const struct request *r)
 	return line.failed ? NULL : span_dup(buf_span(&line));
 }
 
-void counters_end(struct request *r, const struct counted *c)
+void counters_end(struct request *r)
 {
-	if (!counters.enabled)
+	struct counted *c = r->counted;
+
+	if (!counters.enabled || !c || c->ended)
 		return;
+	c->ended = true;
 	char *line = describe(r);
 	pthread_mutex_lock(&counters.lock);
 	struct slot *s = &counters.slots[c->slot];

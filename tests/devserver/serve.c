@@ -71,7 +71,8 @@ static int handle(struct server *s, struct request *r)
 	if (r->fault)
 		fault_plan_done(&plan);
 	r->fault = NULL;
-	counters_end(r, &counted);
+	counters_end(r);
+	r->counted = NULL;
 	return n;
 }
 

@@ -36,20 +36,26 @@ static int begin_body(struct request *r)
 	return 0;
 }
 
-/* Waits for bytes, no longer than the slowest rate allows. */
+static bool too_slow(const struct request *r)
+{
+	int64_t elapsed_ms = monotonic_ms() - r->body_started_ms;
+
+	return elapsed_ms > RATE_GRACE_MS && r->body_received * 1000 < elapsed_ms * RATE_BYTES_PER_S;
+}
+
+/* Waits for bytes, no longer than the slowest rate allows; a body that trickles is too slow as well as one
+ * that stops. */
 static int fill_in_time(struct request *r)
 {
-	for (;;) {
+	while (!too_slow(r)) {
 		int n = conn_fill(r->conn, RATE_LOOK_MS);
 		if (n > 0)
 			return 0;
 		if (n != -ETIMEDOUT)
 			return -EPIPE; /* an end of the stream in the middle of a body is a lost client as
 					  well */
-		int64_t elapsed_ms = monotonic_ms() - r->body_started_ms;
-		if (elapsed_ms > RATE_GRACE_MS && r->body_received * 1000 < elapsed_ms * RATE_BYTES_PER_S)
-			return -ETIMEDOUT;
 	}
+	return -ETIMEDOUT;
 }
 
 /* Takes a line off the buffer (without CR LF). */

@@ -3,6 +3,7 @@
  */
 #include "reply.h"
 
+#include "tests/devserver/counters.h"
 #include "tests/devserver/faults.h"
 #include "tests/devserver/json_out.h"
 
@@ -156,6 +157,7 @@ static int send_whole(struct request *r, int status, const char *content_type, e
 	}
 	if (r->fault)
 		return fault_send_reply(r, iov, n);
+	counters_end(r);
 	return conn_writev(r->conn, iov, n);
 }
 

@@ -24,6 +24,7 @@ enum body_kind {
 
 struct route;
 struct fault_plan;
+struct counted;
 
 struct request {
 	struct conn *conn;
@@ -56,6 +57,7 @@ struct request {
 	int status;             /* 0 until one was sent */
 	bool must_close;
 	struct fault_plan *fault; /* NULL: behave */
+	struct counted *counted;  /* NULL: not counted */
 };
 
 /* Waits for a request and parses its head. 1: there is one; 0: the connection ended or idled out, nothing to

@@ -50,24 +50,6 @@ class Server(Process):
             self.rest.close()
         return super().terminate(*arguments)
 
-    # /_dev/: what can be ordered and what is answered is in tests/devserver/README.md.
-    def fault(self, kind, route='*', **order):
-        """Orders a fault (kind 'status', 'reset', 'late_commit' ...) for a route ('put', 'multipart' ...); its id."""
-        return self.rest.ask('POST', '/_dev/faults', {'kind': kind, 'route': route, **order})['id']
-
-    def clear_faults(self):
-        self.rest.ask('DELETE', '/_dev/faults')
-
-    def fault_hits(self, number):
-        return next(f['hits'] for f in self.rest.ask('GET', '/_dev/faults') if f['id'] == number)
-
-    def requests(self, log=False):
-        """Counters of routes and writes: requests()['routes']['put']['requests'], ['writes']['max_same_path']."""
-        return self.rest.ask('GET', '/_dev/requests' + ('?log' if log else ''))
-
-    def reset_requests(self):
-        self.rest.ask('DELETE', '/_dev/requests')
-
     def __getattr__(self, name):
         """create_bucket, put, delete, listing ... as the administrator."""
         if name.startswith('_') or self.__dict__.get('rest') is None:
