@@ -181,7 +181,7 @@ static void write_stderr(const char *data, size_t len)
 	}
 }
 
-static int _vprintf_(2) format_message(struct buf *b, const char *format, va_list args)
+static int format_message(struct buf *b, const char *format, va_list args)
 {
 	_cleanup_free_ char *raw = NULL;
 

@@ -13,7 +13,6 @@
 
 #define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define _vprintf_(fmt) __attribute__((format(printf, fmt, 0)))
 #define _warn_unused_  __attribute__((warn_unused_result))
 
 static inline void freep(void *p)

@@ -4,7 +4,6 @@
 #include "api/api.h"
 #include "base/loop.h"
 #include "base/worker.h"
-#include "http/http.h"
 #include "ipc/server.h"
 #include "store/profile.h"
 #include "store/settings.h"
@@ -15,7 +14,6 @@
 struct ipc_context {
 	struct loop *loop;
 	struct worker_pool *pool;
-	struct http *http;
 	struct engine *engine;
 	struct profiles *profiles;
 	struct settings *settings; /* in force; changed here by SetConfig, then settings_changed is called */
@@ -37,6 +35,9 @@ struct ipc_context {
 	/* The client of a profile, borrowed until profile_changed; NULL: the active profile. -ENOENT: no such
 	 * profile; -EACCES: it has no credential where one is needed. */
 	int (*api_of)(void *daemon, const char *profile, struct api **ret_api, const char **ret_name);
+	/* A client that belongs to no profile: to try a credential out. The secret is taken. */
+	int (*api_make)(void *daemon, const char *url, enum api_auth auth, struct secret *secret,
+			struct api **ret_api);
 	/* URL or credential changed, or it is gone: clients made for it are dropped, pairs are told. */
 	void (*profile_changed)(void *daemon, const char *profile);
 };

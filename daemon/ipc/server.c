@@ -525,6 +525,11 @@ void ipc_server_stop(struct ipc_server *server)
 	loop_timer_stop(&server->accept_timer);
 }
 
+bool ipc_server_is_system(const struct ipc_server *server)
+{
+	return server->options.system;
+}
+
 unsigned ipc_server_connections(const struct ipc_server *server)
 {
 	return server->n_conns;

@@ -85,6 +85,7 @@ int ipc_server_connect(struct ipc_server *server, int fd);
 /* No new connections; the socket's path is removed. */
 void ipc_server_stop(struct ipc_server *server);
 
+bool ipc_server_is_system(const struct ipc_server *server);
 unsigned ipc_server_connections(const struct ipc_server *server);
 unsigned ipc_server_subscriptions(const struct ipc_server *server);
 const struct ipc_limits *ipc_server_limits(const struct ipc_server *server);

@@ -22,6 +22,12 @@ static int value_of(const struct field *field, const void *place, struct json_ob
 		*ret_value = json_object_new_string(text);
 		return 1;
 	}
+	case FIELD_TEXT: {
+		const char *text = *(const char *const *)place;
+
+		*ret_value = json_object_new_string(text ? text : "");
+		return 1;
+	}
 	case FIELD_INT64: *ret_value = json_object_new_int64(*(const int64_t *)place); return 1;
 	case FIELD_COUNT:
 		if (*(const int64_t *)place < 0)
@@ -59,7 +65,8 @@ static int read_one(struct json_object *object, const struct field *field, void 
 	int r;
 
 	switch (field->type) {
-	case FIELD_STRING: return json_get_string(object, field->name, place);
+	case FIELD_STRING:
+	case FIELD_TEXT: return json_get_string(object, field->name, place);
 	case FIELD_INT64:
 	case FIELD_COUNT: return json_get_int64(object, field->name, place);
 	case FIELD_BOOL: return json_get_bool(object, field->name, place);

@@ -5,6 +5,7 @@
 
 enum field_type {
 	FIELD_STRING,   /* const char *; NULL: absent */
+	FIELD_TEXT,     /* const char *; NULL: "" */
 	FIELD_INT64,    /* int64_t */
 	FIELD_COUNT,    /* int64_t; negative: absent */
 	FIELD_BOOL,     /* bool */

@@ -1,0 +1,52 @@
+/* Puts the three interfaces on a server. */
+#include "ipc/ipc.h"
+#include "ipc/methods.h"
+#include "libcfipc/varlink/interfaces.h"
+#include <errno.h>
+
+int ipc_new(const struct ipc_context *context, const struct ipc_server_options *options, struct ipc **ret_ipc)
+{
+	struct ipc *ipc = calloc(1, sizeof(*ipc));
+
+	if (!ipc)
+		return -ENOMEM;
+	ipc->context = *context;
+	struct ipc_server_options all = *options;
+
+	all.version = context->version;
+	int r = ipc_server_new(context->loop, &all, &ipc->server);
+
+	if (r >= 0)
+		r = ipc_server_add(ipc->server, varlink_text_daemon, ipc_daemon_methods,
+				   ipc_daemon_methods_count, ipc);
+	if (r >= 0)
+		r = ipc_server_add(ipc->server, varlink_text_sync, ipc_sync_methods, ipc_sync_methods_count,
+				   ipc);
+	if (r >= 0)
+		r = ipc_server_add(ipc->server, varlink_text_remote, ipc_remote_methods,
+				   ipc_remote_methods_count, ipc);
+	if (r < 0) {
+		ipc_free(ipc);
+		return r;
+	}
+	*ret_ipc = ipc;
+	return 0;
+}
+
+struct ipc *ipc_free(struct ipc *ipc)
+{
+	if (!ipc)
+		return NULL;
+	/* Tells every running call that its peer has gone. */
+	ipc_server_free(ipc->server);
+	ipc_watchers_free(ipc);
+	ipc_known_free(ipc);
+	loop_timer_done(&ipc->log_timer);
+	free(ipc);
+	return NULL;
+}
+
+struct ipc_server *ipc_server(struct ipc *ipc)
+{
+	return ipc->server;
+}
