@@ -1,0 +1,515 @@
+/* The pure parts of daemon/api: URL encoders and checks, readers of answers, multipart text. */
+#include "tests/unit/tap.h"
+#include "api/answer.h"
+#include "api/multipart.h"
+#include "api/url.h"
+#include "base/err.h"
+#include <errno.h>
+#include <string.h>
+
+static const char *encoded(int (*encoder)(struct buf *, const char *), const char *text)
+{
+	static struct buf b;
+
+	b.len = 0;
+	ck_assert_int_eq(encoder(&b, text), 0);
+	ck_assert_int_eq(buf_terminate(&b), 0);
+	return b.data;
+}
+
+START_TEST(encoders_by_position)
+{
+	static const struct {
+		const char *text, *path, *query;
+	} cases[] = {
+		{"plain-._~09AZ", "plain-._~09AZ", "plain-._~09AZ"},
+		{"dir/file", "dir/file", "dir%2Ffile"},
+		{"a b+c", "a%20b%2Bc", "a%20b%2Bc"},
+		{"100%", "100%25", "100%25"},
+		{"a%2Fb", "a%252Fb", "a%252Fb"}, /* a file literally called so */
+		{"%2E%2E", "%252E%252E", "%252E%252E"},
+		{"x#y?z&w=v;u", "x%23y%3Fz%26w%3Dv%3Bu", "x%23y%3Fz%26w%3Dv%3Bu"},
+		{"\"'<>`", "%22%27%3C%3E%60", "%22%27%3C%3E%60"},
+		{"a\nb\tc\x01\x7f", "a%0Ab%09c%01%7F", "a%0Ab%09c%01%7F"},
+		{"h\xc3\xa9/\xf0\x9f\x8e\x89", "h%C3%A9/%F0%9F%8E%89", "h%C3%A9%2F%F0%9F%8E%89"},
+		{"e\xcc\x81", "e%CC%81", "e%CC%81"}, /* NFD stays NFD */
+		{" lead and trail ", "%20lead%20and%20trail%20", "%20lead%20and%20trail%20"},
+		{"a..b/...", "a..b/...", "a..b%2F..."},
+		{"!$&'()*+,;=:@", "%21%24%26%27%28%29%2A%2B%2C%3B%3D%3A%40",
+		 "%21%24%26%27%28%29%2A%2B%2C%3B%3D%3A%40"},
+		{"", "", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char ext[256];
+		ck_assert_str_eq(encoded(url_append_path, cases[i].text), cases[i].path);
+		ck_assert_str_eq(encoded(url_append_query, cases[i].text), cases[i].query);
+		snprintf(ext, sizeof(ext), "UTF-8''%s", cases[i].query);
+		ck_assert_str_eq(encoded(url_append_ext_value, cases[i].text), ext);
+	}
+}
+END_TEST
+
+START_TEST(paths_that_must_not_become_urls)
+{
+	static const char *const bad[] = {
+		"",
+		"/",
+		"/a",
+		"a/",
+		"a//b",
+		".",
+		"..",
+		"a/..",
+		"../a",
+		"a/./b",
+		"a/../b",
+		"..\\a",
+		"a\\b",
+		" ",
+		"a/ /b",
+		"\t",
+		"\n",
+		"\xc2\xa0",
+		"a/\xe3\x80\x80",
+		"\xe2\x80\x83",
+		"\xff",
+		"a\xc0\xaf",
+		"\xed\xa0\x80",
+		"\xc2\x85",
+		"\xe1\x9a\x80",
+	};
+	static const char *const good[] = {
+		"a",       "a/b",       "...",
+		"..a",     "a..",       ".a",
+		"a. ",     " a ",       "%2E%2E",
+		"~",       "a\nb",      "\x01",
+		"content", "d/content", "\xe2\x80\x8b" /* zero width space is no white space */,
+	};
+	char path[URL_PATH_MAX + 10];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(url_path_check(bad[i]) == -EINVAL, "'%s' was taken", bad[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_msg(url_path_check(good[i]) == 0, "'%s' was refused", good[i]);
+	memset(path, 'a', sizeof(path));
+	path[URL_PATH_MAX] = '\0';
+	ck_assert_int_eq(url_path_check(path), 0);
+	path[0] = '+'; /* three bytes encoded */
+	ck_assert_int_eq(url_path_check(path), -ENAMETOOLONG);
+	path[URL_PATH_MAX - 2] = '\0';
+	ck_assert_int_eq(url_path_check(path), 0);
+	ck_assert_uint_eq(strlen(encoded(url_append_path, path)), URL_PATH_MAX);
+}
+END_TEST
+
+/* What is checked is what is sent: the counted length is the encoded one, for every byte. */
+START_TEST(check_counts_what_the_encoder_writes)
+{
+	for (int c = 1; c < 128; c++) {
+		char unit[4] = {'a', (char)c, 'a', '\0'};
+		if (c == '\\')
+			continue;
+		size_t one = strlen(encoded(url_append_path, unit)), fit = (URL_PATH_MAX + 1) / (one + 1);
+		_cleanup_buf_ struct buf b = {0};
+		for (size_t i = 0; i < fit; i++)
+			ck_assert_int_eq(buf_printf(&b, "%s%s", i ? "/" : "", unit), 0);
+		ck_assert_int_eq(buf_terminate(&b), 0);
+		ck_assert_int_eq(url_path_check(b.data), 0);
+		ck_assert_int_eq(buf_append_str(&b, "/aaaaaaaa"), 0);
+		ck_assert_int_eq(buf_terminate(&b), 0);
+		ck_assert_int_eq(url_path_check(b.data), -ENAMETOOLONG);
+	}
+}
+END_TEST
+
+START_TEST(ids)
+{
+	char id[66];
+
+	ck_assert(url_id_valid("Ab3"));
+	ck_assert(!url_id_valid(""));
+	ck_assert(!url_id_valid(".."));
+	ck_assert(!url_id_valid("a/b"));
+	ck_assert(!url_id_valid("a-b"));
+	ck_assert(!url_id_valid("a b"));
+	memset(id, 'a', 65);
+	id[65] = '\0';
+	ck_assert(!url_id_valid(id));
+	id[64] = '\0';
+	ck_assert(url_id_valid(id));
+}
+END_TEST
+
+START_TEST(server_urls)
+{
+	static const char *const good[][2] = {
+		{"http://localhost", "http://localhost"},
+		{"HTTP://LocalHost:5000/", "http://localhost:5000"},
+		{"http://a:80", "http://a"},
+		{"https://a:443/x//", "https://a/x"},
+		{"https://a:80", "https://a:80"},
+		{"https://Files.Example.com/Base/Path/", "https://files.example.com/Base/Path"},
+		{"http://[::1]:8080", "http://[::1]:8080"},
+		{"http://[FE80::1]", "http://[fe80::1]"},
+		{"http://10.0.0.1:5", "http://10.0.0.1:5"},
+	};
+	static const char *const bad[] = {
+		"",
+		"localhost",
+		"ftp://a",
+		"http://",
+		"http:///x",
+		"http://a:",
+		"http://a:0",
+		"http://a:65536",
+		"http://a:x",
+		"http://a:123456",
+		"http://u@a",
+		"http://u:p@a",
+		"http://a?x",
+		"http://a/?x=1",
+		"http://a#f",
+		"http://a/..",
+		"http://a/./b",
+		"http://a//b",
+		"http://a b",
+		"http://a/b c",
+		"http://a\n",
+		"http://[::1",
+		"http://[]",
+		"http://\xc3\xa4.de",
+		"http://a/%2e",
+		"http://-a",
+		"http://.a",
+		"https:/a",
+		"http://a\\b",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		_cleanup_free_ char *url = NULL;
+		ck_assert_int_eq(api_url_check(good[i][0], &url), 0);
+		ck_assert_str_eq(url, good[i][1]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *url = NULL;
+		ck_assert_msg(api_url_check(bad[i], &url) == -EINVAL, "%s was taken", bad[i]);
+		ck_assert_ptr_null(url);
+	}
+}
+END_TEST
+
+/* Readers */
+
+static struct json_object *json(const char *text)
+{
+	struct json_object *object = NULL;
+
+	ck_assert_int_eq(json_parse(text, strlen(text), &object, NULL), 0);
+	return object;
+}
+
+#define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define FILE_JSON(path, stamp)                                                                               \
+	"{\"path\":\"" path "\",\"size\":3,\"short_url\":\"/s/abc\",\"sha256\":\"" HASH                      \
+	"\",\"updated_at\":\"" stamp "\"}"
+
+START_TEST(bucket_times_get_their_zone)
+{
+	_cleanup_json_ struct json_object *object = json(
+		"{\"id\":\"b1\",\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05.1234567\",\"expires_at\":"
+		"\"2026-01-02T03:04:05Z\",\"last_used_at\":\"2026-01-02T05:04:05.5+02:00\",\"file_count\":2,"
+		"\"total_size\":9007199254740993,\"new_field\":{}}");
+	struct answer_bucket b;
+
+	ck_assert_int_eq(answer_bucket(object, &b), 0);
+	ck_assert_str_eq(b.bucket.created_at, "2026-01-02T03:04:05.1234567Z");
+	ck_assert_str_eq(b.bucket.expires_at, "2026-01-02T03:04:05Z");
+	ck_assert_str_eq(b.bucket.last_used_at, "2026-01-02T03:04:05.500Z");
+	ck_assert_int_eq(b.bucket.total_size, INT64_C(9007199254740993));
+	ck_assert_int_eq(b.bucket.unique_content_count, -1);
+	ck_assert_ptr_null(b.bucket.description);
+}
+END_TEST
+
+START_TEST(buckets_that_are_none)
+{
+	static const char *const bad[] = {
+		"[]",
+		"{}",
+		"{\"id\":1,\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05\",\"file_count\":0,\"total_"
+		"size\":0}",
+		"{\"id\":\"\",\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05\",\"file_count\":0,\"total_"
+		"size\":0}",
+		"{\"id\":\"b\",\"name\":\"n\",\"created_at\":\"yesterday\",\"file_count\":0,\"total_size\":"
+		"0}",
+		"{\"id\":\"b\",\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05\",\"file_count\":-1,"
+		"\"total_size\":0}",
+		"{\"id\":\"b\",\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05\",\"file_count\":0}",
+		"{\"id\":\"b\",\"name\":\"n\",\"created_at\":\"2026-01-02T03:04:05\",\"file_count\":0,"
+		"\"total_size\":1.5}",
+	};
+	struct answer_bucket b;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_json_ struct json_object *object = json(bad[i]);
+		ck_assert_int_eq(answer_bucket(object, &b), ERR_PROTOCOL);
+	}
+}
+END_TEST
+
+START_TEST(files_keep_their_version)
+{
+	_cleanup_json_ struct json_object *object =
+		json("{\"uploaded\":[" FILE_JSON("a", "2026-01-02T03:04:05.12Z") "," FILE_JSON(
+			"\\u00e9",
+			"2026-01-02T03:04:05.12") ",{\"path\":\"old\",\"size\":0,\"updated_at\":"
+						  "\"2026-01-02T03:04:05+00:00\",\"deduplicated\":true,"
+						  "\"short_url\":\"https://x/s/1\"}]}");
+	struct answer_files f;
+
+	ck_assert_int_eq(answer_files(object, "uploaded", "http://h/base", &f), 0);
+	ck_assert_uint_eq(f.n, 3);
+	ck_assert_str_eq(f.files[0].version, "2026-01-02T03:04:05.12");
+	ck_assert_str_eq(f.files[0].version, f.files[1].version);
+	ck_assert_str_eq(f.files[0].updated_at, "2026-01-02T03:04:05.12Z");
+	ck_assert_str_eq(f.files[0].updated_at, f.files[1].updated_at);
+	ck_assert_str_eq(f.files[0].short_url, "http://h/base/s/abc");
+	ck_assert_int_eq(f.files[0].deduplicated, -1);
+	ck_assert_str_eq(f.files[1].path, "\xc3\xa9");
+	ck_assert_str_eq(f.files[2].version, "2026-01-02T03:04:05");
+	ck_assert_str_eq(f.files[2].short_url, "https://x/s/1");
+	ck_assert_ptr_null(f.files[2].sha256);
+	ck_assert_int_eq(f.files[2].deduplicated, 1);
+	answer_files_done(&f);
+	answer_files_done(&f);
+	ck_assert_int_eq(answer_files(object, "files", "", &f), ERR_PROTOCOL);
+}
+END_TEST
+
+START_TEST(files_that_are_none)
+{
+	static const char *const bad[] = {
+		"{\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\"}",
+		"{\"path\":\"\",\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\"}",
+		"{\"path\":\"a\",\"updated_at\":\"2026-01-02T03:04:05\"}",
+		"{\"path\":\"a\",\"size\":-1,\"updated_at\":\"2026-01-02T03:04:05\"}",
+		"{\"path\":\"a\",\"size\":\"1\",\"updated_at\":\"2026-01-02T03:04:05\"}",
+		"{\"path\":\"a\",\"size\":1}",
+		"{\"path\":\"a\",\"size\":1,\"updated_at\":\"2026-01-02\"}",
+		"{\"path\":\"a\",\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\",\"sha256\":\"abc\"}",
+		"{\"path\":\"a\",\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\",\"sha256\":5}",
+		"null",
+		"7",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char text[512];
+		struct answer_files f = {0};
+		snprintf(text, sizeof(text), "{\"items\":[%s]}", bad[i]);
+		_cleanup_json_ struct json_object *object = json(text);
+		ck_assert_int_eq(answer_files(object, "items", "", &f), ERR_PROTOCOL);
+		ck_assert_ptr_null(f.files);
+	}
+}
+END_TEST
+
+#define T "2026-01-02T03:04:05"
+
+START_TEST(scans_must_ascend)
+{
+	static const struct {
+		const char *text, *after;
+		int result;
+		size_t n;
+		const char *cursor;
+	} cases[] = {
+		{"{\"files\":[]}", NULL, 0, 0, NULL},
+		{"{\"files\":[" FILE_JSON("a", T) "," FILE_JSON("b", T) "]}", NULL, 0, 2, NULL},
+		{"{\"files\":[" FILE_JSON("a", T) "," FILE_JSON("b", T) "],\"cursor\":\"b\"}", "A", 0, 2,
+		 "b"},
+		{"{\"files\":[],\"cursor\":\"k\"}", "a", 0, 0, "k"},
+		{"{\"files\":[" FILE_JSON("a", T) "],\"cursor\":\"c\"}", NULL, 0, 1, "c"},
+		/* bytewise, on whole paths */
+		{"{\"files\":[" FILE_JSON("a-b", T) "," FILE_JSON("a/b", T) "," FILE_JSON("a0", T) "]}", NULL,
+		 0, 3, NULL},
+		{"{\"files\":[" FILE_JSON("Z", T) "," FILE_JSON("a", T) "," FILE_JSON("\\u00e9", T) "]}",
+		 NULL, 0, 3, NULL},
+		{"{\"files\":[" FILE_JSON("b", T) "," FILE_JSON("a", T) "]}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[" FILE_JSON("a", T) "," FILE_JSON("a", T) "]}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[" FILE_JSON("a", T) "]}", "a", ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[" FILE_JSON("a", T) "]}", "b", ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[],\"cursor\":\"a\"}", "a", ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[],\"cursor\":\"a\"}", "b", ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[],\"cursor\":\"\"}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[" FILE_JSON("b", T) "],\"cursor\":\"a\"}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":[],\"cursor\":7}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"items\":[]}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"{\"files\":{}}", NULL, ERR_PROTOCOL, 0, NULL},
+		{"[]", NULL, ERR_PROTOCOL, 0, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_json_ struct json_object *object = json(cases[i].text);
+		struct answer_files f = {0};
+		const char *cursor = NULL;
+		ck_assert_msg(answer_scan_page(object, "", cases[i].after, &f, &cursor) == cases[i].result,
+			      "case %zu", i);
+		ck_assert_uint_eq(f.n, cases[i].n);
+		ck_assert_pstr_eq(cursor, cases[i].cursor);
+		answer_files_done(&f);
+	}
+}
+END_TEST
+
+START_TEST(errors_by_status)
+{
+	static const struct {
+		int status, read, write;
+	} cases[] = {
+		{200, 0, 0},
+		{201, 0, 0},
+		{204, 0, 0},
+		{302, ERR_PROTOCOL, ERR_PROTOCOL},
+		{304, ERR_PROTOCOL, ERR_PROTOCOL},
+		{400, ERR_REJECTED, ERR_REJECTED},
+		{401, ERR_AUTH, ERR_AUTH},
+		{403, ERR_AUTH, ERR_AUTH},
+		{404, ERR_NOT_FOUND, ERR_NOT_FOUND},
+		{405, ERR_REJECTED, ERR_REJECTED},
+		{408, ERR_SERVER, ERR_SERVER},
+		{409, ERR_REJECTED, ERR_REJECTED},
+		{413, ERR_TOO_LARGE, ERR_TOO_LARGE},
+		{416, ERR_RANGE, ERR_RANGE},
+		{429, ERR_SERVER, ERR_SERVER},
+		{500, ERR_SERVER, ERR_SERVER},
+		{502, ERR_OFFLINE, ERR_DOUBT},
+		{503, ERR_SERVER, ERR_SERVER},
+		{504, ERR_OFFLINE, ERR_DOUBT},
+		{599, ERR_SERVER, ERR_SERVER},
+		{600, ERR_SERVER, ERR_SERVER},
+		{100, ERR_PROTOCOL, ERR_PROTOCOL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (int write = 0; write < 2; write++) {
+			const struct http_result result = {.status = cases[i].status, .message = ""};
+			struct answer_texts texts = {0};
+			struct api_error e;
+			answer_error(&result, write, &texts, &e);
+			ck_assert_int_eq(e.code, write ? cases[i].write : cases[i].read);
+			ck_assert_int_eq(e.status, cases[i].status);
+			ck_assert_int_eq(e.message != NULL, e.code != 0);
+			ck_assert_ptr_null(e.hint);
+			answer_texts_done(&texts);
+		}
+}
+END_TEST
+
+START_TEST(error_words)
+{
+	static const struct {
+		const char *body, *message, *hint;
+	} cases[] = {
+		{"{\"error\":\"Bucket not found\",\"hint\":\"Look \\u0026 see\"}", "Bucket not found",
+		 "Look & see"},
+		{"{\"error\":\"caf\\u00e9\"}", "caf\xc3\xa9", NULL},
+		{"", "Not found on the server, or not yours (HTTP 404)", NULL},
+		{"<html>no</html>", "Not found on the server, or not yours (HTTP 404)", NULL},
+		{"{\"error\":5}", "Not found on the server, or not yours (HTTP 404)", NULL},
+		{"{\"error\":\"\"}", "Not found on the server, or not yours (HTTP 404)", NULL},
+		{"[1]", "Not found on the server, or not yours (HTTP 404)", NULL},
+		{"{\"error\":", "Not found on the server, or not yours (HTTP 404)", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct http_result result = {.status = 404,
+						   .body = cases[i].body,
+						   .body_len = strlen(cases[i].body),
+						   .message = ""};
+		struct answer_texts texts = {0};
+		struct api_error e;
+		answer_error(&result, false, &texts, &e);
+		ck_assert_str_eq(e.message, cases[i].message);
+		ck_assert_pstr_eq(e.hint, cases[i].hint);
+		answer_texts_done(&texts);
+	}
+}
+END_TEST
+
+/* A write that may have been carried out is in doubt, whatever went wrong on our side afterwards. */
+START_TEST(errors_without_an_answer)
+{
+	static const struct {
+		struct http_result result;
+		int read, write;
+	} cases[] = {
+		{{.error = ERR_OFFLINE, .reason = "connect"}, ERR_OFFLINE, ERR_OFFLINE},
+		{{.error = ERR_DOUBT, .reason = "timeout", .sent_all = true}, ERR_DOUBT, ERR_DOUBT},
+		{{.error = ERR_LIMIT, .status = 201, .sent_all = true}, ERR_LIMIT, ERR_DOUBT},
+		{{.error = -ENOMEM, .status = 201, .sent_all = true}, -ENOMEM, ERR_DOUBT},
+		{{.error = -ENOMEM, .sent_all = true}, -ENOMEM, ERR_DOUBT},
+		{{.error = -ENOMEM}, -ENOMEM, -ENOMEM},
+		{{.error = ERR_LIMIT, .status = 404, .sent_all = true}, ERR_NOT_FOUND, ERR_NOT_FOUND},
+		{{.error = ERR_CANCELED, .status = 201, .sent_all = true}, ERR_CANCELED, ERR_CANCELED},
+		{{.error = ERR_OFFLINE, .status = 200, .reason = "offline"}, ERR_OFFLINE, ERR_DOUBT},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (int write = 0; write < 2; write++) {
+			struct http_result result = cases[i].result;
+			struct answer_texts texts = {0};
+			struct api_error e;
+			result.message = "words";
+			answer_error(&result, write, &texts, &e);
+			ck_assert_msg(e.code == (write ? cases[i].write : cases[i].read), "case %zu: %d", i,
+				      e.code);
+			ck_assert_ptr_nonnull(e.message);
+			ck_assert_pstr_eq(e.reason, result.status ? NULL : result.reason);
+			answer_texts_done(&texts);
+		}
+}
+END_TEST
+
+START_TEST(multipart_text)
+{
+	char one[MULTIPART_BOUNDARY_SIZE], two[MULTIPART_BOUNDARY_SIZE];
+	_cleanup_buf_ struct buf b = {0};
+
+	multipart_boundary(one);
+	multipart_boundary(two);
+	ck_assert_str_ne(one, two);
+	ck_assert_uint_eq(strlen(one), 35);
+	ck_assert_int_eq(multipart_append_head(&b, "B", "d/\"q\"\xc3\xa9"), 0);
+	ck_assert_int_eq(buf_append_str(&b, "data"), 0);
+	ck_assert_int_eq(multipart_append_tail(&b), 0);
+	ck_assert_int_eq(multipart_append_end(&b, "B"), 0);
+	ck_assert_int_eq(buf_terminate(&b), 0);
+	ck_assert_str_eq(b.data, "--B\r\nContent-Disposition: form-data; name=\"file\"; "
+				 "filename*=UTF-8''d%2F%22q%22%C3%A9\r\n"
+				 "Content-Type: application/octet-stream\r\n\r\ndata\r\n--B--\r\n");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("api_pure");
+	TCase *tc = tcase_create("api_pure");
+
+	tcase_add_test(tc, encoders_by_position);
+	tcase_add_test(tc, paths_that_must_not_become_urls);
+	tcase_add_test(tc, check_counts_what_the_encoder_writes);
+	tcase_add_test(tc, ids);
+	tcase_add_test(tc, server_urls);
+	tcase_add_test(tc, bucket_times_get_their_zone);
+	tcase_add_test(tc, buckets_that_are_none);
+	tcase_add_test(tc, files_keep_their_version);
+	tcase_add_test(tc, files_that_are_none);
+	tcase_add_test(tc, scans_must_ascend);
+	tcase_add_test(tc, errors_by_status);
+	tcase_add_test(tc, error_words);
+	tcase_add_test(tc, errors_without_an_answer);
+	tcase_add_test(tc, multipart_text);
+	suite_add_tcase(suite, tc);
+	return tap_run(suite);
+}
