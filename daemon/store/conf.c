@@ -278,6 +278,71 @@ int conf_read(const char *text, size_t len, const char *const *keys, const char 
 	return r < 0 && r != -ENOMEM ? conf_refuse(error, r, "it cannot be read") : r;
 }
 
+/* In place: the value becomes a string at its token's start, whose closing quote or following byte becomes
+ * its NUL. */
+static const char *decode_token(char *text, const struct token *t, char *ret_next, struct conf_error *error)
+{
+	char *out = text, quote = *text;
+	size_t len = (size_t)(t->end - t->start);
+
+	*ret_next = text[len];
+	if (t->kind == TOKEN_WORD) {
+		text[len] = '\0';
+		return text;
+	}
+	for (size_t i = 1; i + 1 < len; i++) {
+		char c = text[i], next = text[i + 1];
+		bool escape = c == '\\' && (next == '\\' || next == quote);
+		if (c == '\\' && !escape && quote == '"') {
+			(void)conf_refuse(error, -EINVAL,
+					  "only \\\\ and \\\" may follow a backslash: use single quotes");
+			return NULL;
+		}
+		*out++ = escape ? next : c;
+		i += escape;
+	}
+	*out = '\0';
+	return text;
+}
+
+int conf_read_private(char *text, size_t len, const char *const *keys, const char *manual, conf_cb cb,
+		      void *arg, struct conf_error *error)
+{
+	struct scanner s = {.p = text, .end = text + len, .line = 1};
+	struct token key, value;
+	size_t n = 0;
+
+	if (memchr(text, '\0', len))
+		return conf_refuse(error, -EINVAL, "there is a NUL byte in it: it is not a text file");
+	while (keys[n])
+		n++;
+	_cleanup_free_ int *lines = calloc(n + 1, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	int r = check(text, len, keys, manual, lines, error);
+	while (r >= 0 && (r = next_setting(&s, &key, &value, error)) > 0) {
+		char after = 0, *start = text + (value.start - text);
+		const char *name = NULL;
+		for (size_t i = 0; keys[i]; i++)
+			if (token_is(&key, keys[i]))
+				name = keys[i];
+		const char *decoded = *start == '$' ? start : decode_token(start, &value, &after, error);
+		if (*start == '$')
+			r = conf_refuse(error, -EINVAL,
+					"nothing is expanded in this file: use single quotes");
+		else
+			r = decoded ? cb(arg, name, decoded, error) : -EINVAL;
+		if (decoded && *start != '$')
+			start[value.end - value.start] = after;
+		if (r < 0) {
+			error->line = value.line;
+			if (!error->key)
+				error->key = strdup(name);
+		}
+	}
+	return r;
+}
+
 /* ---- editing ---- */
 
 static const char *line_start(const char *text, const char *p)
@@ -378,18 +443,22 @@ int conf_edit(const char *text, size_t len, const char *key, const char *value, 
 	return splice(text, len, from, to, "", ret_text, ret_len);
 }
 
-char *conf_quote(const char *value)
+int conf_quote_to(struct buf *out, const char *value)
 {
-	_cleanup_buf_ struct buf out = {0};
-	int r = buf_append(&out, "'", 1);
+	int r = buf_append(out, "'", 1);
 
 	for (const char *p = value; r == 0 && *p; p++) {
 		if (*p == '\'' || *p == '\\')
-			r = buf_append(&out, "\\", 1);
+			r = buf_append(out, "\\", 1);
 		if (r == 0)
-			r = buf_append(&out, p, 1);
+			r = buf_append(out, p, 1);
 	}
-	if (r == 0)
-		r = buf_append(&out, "'", 1);
-	return r == 0 ? buf_steal(&out) : NULL;
+	return r == 0 ? buf_append(out, "'", 1) : r;
+}
+
+char *conf_quote(const char *value)
+{
+	_cleanup_buf_ struct buf out = {0};
+
+	return conf_quote_to(&out, value) == 0 ? buf_steal(&out) : NULL;
 }

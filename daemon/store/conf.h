@@ -24,6 +24,11 @@ typedef int (*conf_cb)(void *arg, const char *key, const char *value, struct con
  * key. */
 int conf_read(const char *text, size_t len, const char *const *keys, const char *manual, conf_cb cb,
 	      void *arg, struct conf_error *error);
+/* The same for files with a secret in them, without libconfuse, which leaves copies of values in freed
+ * memory. Values are decoded inside text, which the caller wipes; in double quotes only \\ and \" are escapes
+ * and nothing is expanded. */
+int conf_read_private(char *text, size_t len, const char *const *keys, const char *manual, conf_cb cb,
+		      void *arg, struct conf_error *error);
 /* The text with key = value in it: in the place of what it says there, behind a line that has the key
  * commented out, or at the end; value NULL takes the line out. Everything else stays as it is. Free
  * *ret_text. */
@@ -33,3 +38,6 @@ int conf_edit(const char *text, size_t len, const char *key, const char *value, 
 /* 'value', with what must be escaped escaped: any bytes come back as they were. Free it; NULL: out of memory.
  */
 char *conf_quote(const char *value);
+/* The same behind what out holds; it does not move out if that has room for twice the value and two bytes. */
+struct buf;
+int conf_quote_to(struct buf *out, const char *value);

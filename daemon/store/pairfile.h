@@ -42,5 +42,6 @@ struct pair_spec *pair_spec_copy(const struct pair_spec *spec);
  * line, key, what is allowed). */
 int pairfile_load_all(const char *config_dir, struct pair_spec ***ret_specs, size_t *ret_n,
 		      char **ret_warnings);
-int pairfile_save(const char *config_dir, const struct pair_spec *spec); /* atomic, 0600 */
+int pairfile_save(const char *config_dir,
+		  const struct pair_spec *spec); /* atomic, 0600; -EINVAL: what load_all would refuse */
 int pairfile_remove(const char *config_dir, const char *name);

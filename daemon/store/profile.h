@@ -42,8 +42,12 @@ struct profile *profiles_at(const struct profiles *set, size_t i);
 struct profile *profiles_find(const struct profiles *set,
 			      const char *name); /* NULL name: the active one; NULL if there is none */
 const char *profiles_active(const struct profiles *set); /* NULL: none */
-/* Writes the file (atomic), then changes the set. p is taken on success. */
+/* Writes the file (atomic), then changes the set. p is taken on success; the profile that had its name is
+ * freed. -EINVAL: what load would refuse (no url, a credential and auth that do not go together, bytes that
+ * no header carries). */
 int profiles_put(struct profiles *set, struct profile *p);
-int profiles_rename(struct profiles *set, const char *name, const char *new_name); /* -EEXIST, -ENOENT */
+int profiles_rename(struct profiles *set, const char *name,
+		    const char *new_name); /* -EEXIST, -ENOENT; -EPERM: its credential is in
+					      $CREDENTIALS_DIRECTORY under its name */
 int profiles_remove(struct profiles *set, const char *name);
 int profiles_set_active(struct profiles *set, const char *name); /* NULL: none */
