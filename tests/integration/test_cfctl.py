@@ -1,0 +1,789 @@
+#!/usr/bin/env python3
+"""cfctl against a daemon that says what the test wants: every command, as text and as JSON, every exit status,
+every way to ask and to be interrupted."""
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import unicodedata
+
+from cf import assert_equal, main, test
+from cf.process import build_dir, program
+from cf.wait import STRETCH, Deadline
+from fakeipc import CLOSE, GARBAGE, HANG, Error, FakeDaemon
+
+SECONDS = 20
+# In the build tree cfctl/cfctl is libtool's script around the program: hundreds of runs can do without it.
+CFCTL = program('cfctl/cfctl')
+LIBRARY = {}
+if os.path.exists(os.path.join(build_dir(), 'cfctl/.libs/cfctl')):
+    CFCTL = program('cfctl/.libs/cfctl')
+    LIBRARY = {'LD_LIBRARY_PATH': os.path.join(build_dir(), 'libcfipc/.libs')}
+SECRET = 'cf4_00112233_00112233445566778899aabbccddeeff'
+HOSTILE = 'a\x1b[31mred\nb'     # a name that would colour the terminal and begin a line of its own
+
+PROFILE = {'name': 'default', 'url': 'https://files.example.org', 'auth': 'api_key', 'key_prefix': 'cf4_00112233',
+           'role': 'owner', 'active': True, 'state': 'ready'}
+STATUS = {'name': 'docs', 'state': 'idle', 'in_sync': True, 'files_total': 1234, 'files_pending': 0, 'files_skipped': 0,
+          'bytes_total': 3 << 20, 'bytes_pending': 0, 'bytes_per_second': 0, 'deletes_held': 0, 'foreign_held': 0,
+          'conflicts': 0, 'errors': 0, 'watched_directories': 7, 'polled_directories': 0}
+SYNCING = {**STATUS, 'state': 'syncing', 'in_sync': False, 'files_pending': 12, 'bytes_pending': 5 << 20,
+           'bytes_per_second': 1 << 20}
+PAIR = {'name': 'docs', 'paused': False, 'created_at': '2026-11-24T09:00:00Z',
+        'spec': {'name': 'docs', 'profile': 'default', 'bucket': 'Abcdefgh12', 'local_path': '/home/me/docs',
+                 'mode': 'mirror', 'secrets': False, 'exclude': ['*.o', 'build/']}}
+BUCKET = {'id': 'Abcdefgh12', 'name': 'docs', 'owner': 'me', 'created_at': '2026-11-24T09:00:00Z', 'file_count': 3,
+          'total_size': 4096}
+FILE = {'path': 'a/b.txt', 'name': 'b.txt', 'size': 1536, 'mime_type': 'text/plain', 'sha256': 'ab' * 32,
+        'created_at': '2026-11-24T09:00:00Z', 'updated_at': '2026-11-24T09:00:00Z'}
+DAEMON = {'mode': 'user', 'uid': 0, 'pid': 42, 'started_at': '2026-11-24T09:00:00Z', 'state': 'running',
+          'connections': 1, 'transfers': 0, 'subscribers': 0, 'max_message': 1048576, 'max_connections': 256}
+HELD = {'pair': 'docs', 'path': 'old/x', 'side': 'remote', 'size': 2048, 'reason': 'mass'}
+PAGE = {'total': 1, 'limit': 50, 'offset': 0}
+
+
+def environment(**more):
+    keep = {k: v for k, v in os.environ.items() if k in ('PATH', 'TMPDIR') or k.endswith('SAN_OPTIONS')}
+    return {**keep, **LIBRARY, 'HOME': '/nonexistent', 'XDG_RUNTIME_DIR': '/nonexistent', 'TERM': 'xterm', 'PAGER': 'cat', **more}
+
+
+@contextlib.contextmanager
+def daemon(script=None):
+    directory = tempfile.mkdtemp(prefix='cfctl-test-', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
+    try:
+        with FakeDaemon(directory, script) as fake:
+            fake.directory = directory
+            yield fake
+            assert_equal(fake.problems, [], 'calls that no daemon would take')
+    finally:
+        shutil.rmtree(directory)
+
+
+def argv(fake, *words):
+    return [CFCTL, *(['--socket', fake.path] if fake else []), *map(os.fspath, words)]
+
+
+def run(fake, *words, input='', **options):
+    """cfctl without a terminal, to its end."""
+    return subprocess.run(argv(fake, *words), input=input, capture_output=True, text=True, env=environment(),
+                          timeout=SECONDS * STRETCH, **options)
+
+
+class Terminal:
+    """cfctl on a terminal of its own."""
+    def __init__(self, fake, *words, rows=24, columns=80, **env):
+        self.text = b''
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+            command = argv(fake, *words)
+            os.execve(command[0], command, environment(**env))
+        self.pid, self.status = pid, None
+
+    def read(self, seconds):
+        """What comes next; False at the end."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:     # EIO: nobody has it open any more
+            data = b''
+        self.text += data
+        return bool(data)
+
+    def expect(self, words):
+        deadline = Deadline(SECONDS, f'{words!r} on the terminal')
+        while words.encode() not in self.text:
+            try:
+                more = self.read(deadline.left())
+            except Exception:
+                raise AssertionError(f'{words!r} is not in {self.text!r}')
+            assert more or words.encode() in self.text, f'ended without {words!r}: {self.text!r}'
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def end(self):
+        """The exit status, once everything was read."""
+        deadline = Deadline(SECONDS, 'the end of cfctl')
+        while self.read(deadline.left()):
+            pass
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        return self.status
+
+    def output(self):
+        return self.text.decode().replace('\r\n', '\n')
+
+
+def says(done, code, *words):
+    assert_equal(done.returncode, code, done.stdout + done.stderr)
+    for word in words:
+        assert word in done.stdout + done.stderr, f'{word!r} is not in {done.stdout + done.stderr!r}'
+
+
+def only_call(fake):
+    assert_equal(len(fake.calls), 1, repr(fake.calls))
+    return fake.calls[0]
+
+
+# ---- Every command ----
+
+# command line, script, exit status, words of the text, (method, parameters) that it must call
+COMMANDS = [
+    ('login https://x.example --anonymous --name n --use --no-verify', {'remote.Login': {'profile': PROFILE}}, 0,
+     ['Logged in to https://files.example.org', 'role owner'],
+     ('remote.Login', {'profile': 'n', 'url': 'https://x.example', 'active': True, 'verify': False})),
+    ('logout', {'remote.Logout': {}}, 0, ['Forgot'], ('remote.Logout', {})),
+    ('logout work', {'remote.Logout': {}}, 0, ['profile work'], ('remote.Logout', {'profile': 'work'})),
+    ('profile list', {'remote.ListProfiles': {'profiles': [PROFILE]}}, 0, ['*', 'default', 'owner', 'ready'],
+     ('remote.ListProfiles', {})),
+    ('profile show', {'remote.GetProfile': {'profile': PROFILE}}, 0, ['api_key cf4_00112233', '(active)'],
+     ('remote.GetProfile', {})),
+    ('profile show p', {'remote.GetProfile': {'profile': PROFILE}}, 0, [], ('remote.GetProfile', {'name': 'p'})),
+    ('profile use p', {'remote.SetProfile': {'profile': PROFILE}}, 0, ['p is the active'],
+     ('remote.SetProfile', {'name': 'p', 'active': True})),
+    ('profile rename p q', {'remote.SetProfile': {'profile': PROFILE}}, 0, ['now named q'],
+     ('remote.SetProfile', {'name': 'p', 'new_name': 'q'})),
+    ('profile remove p', {'remote.RemoveProfile': {}}, 0, ['Removed'], ('remote.RemoveProfile', {'name': 'p'})),
+    ('health', {'remote.GetHealth': {'status': 'healthy', 'uptime_seconds': 90061, 'db': 'ok', 'latency_ms': 3}}, 0,
+     ['healthy', '1 d 1 h', '3 ms'], ('remote.GetHealth', {})),
+    ('--profile p health', {'remote.GetHealth': {'status': 'unhealthy', 'uptime_seconds': 0, 'db': 'error'}}, 1,
+     ['unhealthy'], ('remote.GetHealth', {'profile': 'p'})),
+    ('sync add /srv/docs Abcdefgh12', {'sync.Add': {'pair': PAIR, 'warnings': ['readable by anyone']}}, 0,
+     ['Pair docs: mirror of /home/me/docs', 'warning: readable by anyone'],
+     ('sync.Add', {'spec': {'local_path': '/srv/docs', 'mode': 'mirror', 'bucket': 'Abcdefgh12'}})),
+    ('sync add /srv/docs new --create --mode two-way --prefix a/b --name n --max-deletes 5 --max-delete-percent 50 '
+     '--foreign remove --settle-ms 10 --secrets --paused --profile p --exclude *.o --exclude build/ --include k',
+     {'sync.Add': {'pair': {**PAIR, 'paused': True}, 'warnings': []}}, 0, ['It is paused'],
+     ('sync.Add', {'spec': {'local_path': '/srv/docs', 'mode': 'two_way', 'name': 'n', 'profile': 'p',
+                            'remote_prefix': 'a/b', 'foreign': 'remove', 'secrets': True, 'max_deletes': 5,
+                            'max_delete_percent': 50, 'settle_ms': 10, 'exclude': ['*.o', 'build/'], 'include': ['k'],
+                            'bucket': 'new'}, 'create_bucket': True, 'paused': True})),
+    ('sync list', {'sync.List': {'pairs': [PAIR]}}, 0, ['docs', 'mirror', '/home/me/docs'], ('sync.List', {})),
+    ('sync list --profile p', {'sync.List': {'pairs': []}}, 0, ['No pair yet'], ('sync.List', {'profile': 'p'})),
+    ('sync show docs', {'sync.Get': {'pair': PAIR}}, 0, ['local_path', '/home/me/docs', '*.o', 'build/'],
+     ('sync.Get', {'name': 'docs'})),
+    ('sync status docs', {'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [PAIR]}}, 0,
+     ['idle', '1,234', '3.0 MiB', '/home/me/docs'], ('sync.GetStatus', {'name': 'docs'})),
+    ('sync status', {'sync.GetStatus': {'statuses': [SYNCING]}, 'sync.List': {'pairs': [PAIR]}}, 7,
+     ['syncing', '12 (5.0 MiB)', '1.0 MiB/s'], ('sync.GetStatus', {})),
+    ('sync wait', {'sync.Wait': {'statuses': [STATUS]}}, 0, ['In sync.'], ('sync.Wait', {})),
+    ('sync wait docs --timeout 2m', {'sync.Wait': {'statuses': [{**SYNCING, 'last_error': 'server away'}]}}, 7,
+     ['docs is not in sync: syncing, 12 pending: server away'],
+     ('sync.Wait', {'name': 'docs', 'timeout_seconds': 120})),
+    ('sync diff docs',
+     {'sync.Plan': [{'action': {'action': 'upload', 'path': 'a', 'size': 1024, 'reason': 'new'}},
+                    {'action': {'action': 'delete_remote', 'path': 'b', 'reason': 'gone'}},
+                    {'uploads': 1, 'downloads': 0, 'deletes': 1, 'conflicts': 0, 'bytes': 1024}]}, 0,
+     ['upload', '1.0 KiB', 'delete_remote', '1 to upload (1.0 KiB), 0 to download, 1 to delete'],
+     ('sync.Plan', {'name': 'docs'})),
+    ('sync add /srv/docs Abcdefgh12 --dry-run',
+     {'sync.Plan': [{'uploads': 0, 'downloads': 0, 'deletes': 0, 'conflicts': 0, 'bytes': 0}]}, 0, ['Nothing to do'],
+     ('sync.Plan', {'spec': {'local_path': '/srv/docs', 'mode': 'mirror', 'bucket': 'Abcdefgh12'}})),
+    ('sync rescan docs', {'sync.Rescan': {'status': STATUS}}, 0, ['queued'], ('sync.Rescan', {'name': 'docs'})),
+    ('sync rescan docs ./a/b/ --verify', {'sync.Rescan': {'status': STATUS}}, 0, ['docs, a/b'],
+     ('sync.Rescan', {'name': 'docs', 'path': 'a/b', 'verify_hashes': True})),
+    ('sync pause', {'sync.Pause': {}}, 0, ['every pair'], ('sync.Pause', {})),
+    ('sync pause docs --for 2h', {'sync.Pause': {}}, 0, ['2 h 0 min'],
+     ('sync.Pause', {'name': 'docs', 'seconds': 7200})),
+    ('sync resume docs', {'sync.Resume': {}}, 0, ['Resumed docs'], ('sync.Resume', {'name': 'docs'})),
+    ('sync set docs name=n mode=two-way max_deletes=-1 max-delete-percent= rescue_bytes=2G secrets=yes exclude=a '
+     'exclude=b include= remote_prefix= local_path=/srv/x settle_ms=7 conflicts=keep-local foreign=hold '
+     'upload_limit=512K', {'sync.Update': {'pair': PAIR, 'warnings': ['a first sync begins']}}, 0,
+     ['Changed pair docs', 'warning: a first sync begins'],
+     ('sync.Update', {'name': 'docs', 'changes': {
+         'name': 'n', 'mode': 'two_way', 'max_deletes': -1, 'max_delete_percent': -1, 'rescue_bytes': 2 << 30,
+         'secrets': True, 'exclude': ['a', 'b'], 'include': [], 'remote_prefix': '', 'local_path': '/srv/x',
+         'settle_ms': 7, 'conflicts': 'keep_local', 'foreign': 'hold', 'upload_limit': '512K'}})),
+    ('sync adopt docs', {'sync.Update': {'pair': PAIR, 'warnings': []}}, 0, ['/home/me/docs'],
+     ('sync.Update', {'name': 'docs', 'changes': {}, 'adopt_root': True})),
+    ('sync remove docs', {'sync.Remove': {}}, 0, ['Removed pair docs'], ('sync.Remove', {'name': 'docs'})),
+    ('sync held', {'sync.ListHeld': [{'held': [HELD]}, {'held': [{**HELD, 'reason': 'foreign'}]}]}, 0,
+     ['mass', 'foreign', '2.0 KiB', 'old/x', '2 (4.0 KiB)'], ('sync.ListHeld', {})),
+    ('sync held docs', {'sync.ListHeld': {'held': []}}, 0, ['Nothing is held'], ('sync.ListHeld', {'name': 'docs'})),
+    ('sync confirm docs --yes', {'sync.ConfirmDeletes': {'deletes': 3}}, 0, ['3 confirmed'],
+     ('sync.ConfirmDeletes', {'name': 'docs', 'choice': 'apply'})),
+    ('sync restore docs', {'sync.ConfirmDeletes': {'deletes': 3}}, 0, ['3 will be brought back'],
+     ('sync.ConfirmDeletes', {'name': 'docs', 'choice': 'restore'})),
+    ('sync restore docs old', {'sync.ListHeld': {'held': [HELD, {**HELD, 'path': 'older'}]},
+                               'sync.ConfirmDeletes': {'deletes': 1}}, 0, ['1 will'],
+     ('sync.ConfirmDeletes', {'name': 'docs', 'choice': 'restore', 'paths': ['old/x']})),
+    ('sync state /srv/docs/a', {'sync.GetPathStates': {'states': [{'path': '/srv/docs/a', 'state': 'synced', 'pair': 'docs'}]}},
+     0, ['synced', 'docs', '/srv/docs/a'], ('sync.GetPathStates', {'paths': ['/srv/docs/a']})),
+    ('sync skipped', {'sync.ListSkipped': {'skipped': [{'path': 'k', 'reason': 'secret', 'message': 'a key'}]}}, 0,
+     ['secret', 'k', 'a key'], ('sync.ListSkipped', {})),
+    ('sync ignored docs a/x ./b/', {'sync.TestIgnore': {'states': [
+        {'path': 'a/x', 'ignored': True, 'rule': '*.x', 'source': '.carbonfilesignore', 'line': 3},
+        {'path': 'b', 'ignored': False}]}}, 0, ['a/x: ignored by .carbonfilesignore:3: *.x', 'b: carried'],
+     ('sync.TestIgnore', {'name': 'docs', 'paths': ['a/x', 'b']})),
+    ('sync ignored docs /home/me/docs/a', {'sync.Get': {'pair': PAIR},
+                                           'sync.TestIgnore': {'states': [{'path': 'a', 'ignored': False}]}}, 0,
+     ['a: carried'], ('sync.TestIgnore', {'name': 'docs', 'paths': ['a']})),
+    ('sync history docs a --limit 5', {'sync.ListHistory': [{'entries': [
+        {'at': '2026-11-24T09:00:00Z', 'pair': 'docs', 'action': 'upload', 'path': 'a', 'size': 12, 'result': 'ok'}]}]},
+     0, ['upload', '12 B'], ('sync.ListHistory', {'name': 'docs', 'path': 'a', 'limit': 5})),
+    ('bucket list --include-expired --limit 10 --offset 20 --sort name --order desc',
+     {'remote.ListBuckets': {'buckets': [BUCKET], 'page': {**PAGE, 'total': 31}}}, 0,
+     ['Abcdefgh12', '4.0 KiB', 'never', '1 of 31'],
+     ('remote.ListBuckets', {'include_expired': True, 'page': {'limit': 10, 'offset': 20, 'sort': 'name', 'order': 'desc'}})),
+    ('bucket list --all', {'remote.ListBuckets': [{'buckets': [BUCKET], 'page': PAGE}, {'buckets': [], 'page': PAGE}]}, 0,
+     ['docs'], ('remote.ListBuckets', {'page': {'limit': 1000}})),
+    ('bucket create b --description -x --expires never', {'remote.CreateBucket': {'bucket': BUCKET}}, 0,
+     ['Abcdefgh12', 'never'],
+     ('remote.CreateBucket', {'name': 'b', 'description': '-x', 'expires_in': 'never'})),
+    ('bucket info Abcdefgh12 --files', {'remote.GetBucket': {'bucket': BUCKET, 'files': [FILE], 'has_more_files': True}},
+     0, ['docs', 'a/b.txt', 'There are more'], ('remote.GetBucket', {'bucket': 'Abcdefgh12', 'include_files': True})),
+    ('file list Abcdefgh12', {'remote.ListFiles': {'files': [FILE], 'page': PAGE}}, 0, ['1.5 KiB', 'ababababab', 'a/b.txt'],
+     ('remote.ListFiles', {'bucket': 'Abcdefgh12'})),
+    ('file list Abcdefgh12 --all --limit 2', {'remote.ListFiles': [{'files': [FILE], 'page': PAGE}, {'files': [FILE], 'page': PAGE}]},
+     0, ['a/b.txt'], ('remote.ListFiles', {'bucket': 'Abcdefgh12', 'page': {'limit': 2}})),
+    ('daemon version', {'daemon.GetVersion': {'version': '0.1.0', 'features': ['fd', 'sync']}}, 0, ['0.1.0', 'fd, sync'],
+     ('daemon.GetVersion', {})),
+    ('daemon reload', {'daemon.Reload': {'changed': ['settle_ms'], 'restart_needed': ['listen']}}, 0,
+     ['Changed: settle_ms.', 'Only after a restart: listen.'], ('daemon.Reload', {})),
+    ('daemon metrics', {'daemon.GetMetrics': {'text': '# TYPE a counter\na_total 1\n# EOF\n'}}, 0,
+     ['# TYPE a counter\na_total 1\n# EOF\n'], ('daemon.GetMetrics', {})),
+    ('daemon log-level', {'daemon.GetLogLevel': {'level': 'info'}}, 0, ['info'], ('daemon.GetLogLevel', {})),
+    ('daemon log-level debug --for 15m', {'daemon.SetLogLevel': {}}, 0, ['level debug for 15m'],
+     ('daemon.SetLogLevel', {'level': 'debug', 'seconds': 900})),
+    ('daemon config', {'daemon.GetConfig': {'settings': [
+        {'key': 'settle_ms', 'value': '50', 'source': 'default', 'writable': True, 'restart': False}]}}, 0,
+     ['settle_ms', '50', 'default'], ('daemon.GetConfig', {})),
+    ('daemon config settle_ms', {'daemon.GetConfig': {'settings': []}}, 0, [], ('daemon.GetConfig', {'keys': ['settle_ms']})),
+    ('daemon config settle_ms=70 proxy=a=b --persist', {'daemon.SetConfig': {'restart_needed': ['proxy']}}, 0,
+     ['Only after a restart: proxy'], ('daemon.SetConfig', {'values': {'settle_ms': '70', 'proxy': 'a=b'}, 'persist': True})),
+    ('doctor', {'daemon.Diagnose': [
+        {'findings': [{'check': 'clock', 'severity': 'problem', 'subject': '', 'message': 'it is 1970', 'advice': 'Set it.'}]},
+        {'findings': [{'check': 'watches', 'severity': 'warning', 'subject': 'docs', 'message': 'few'}]}, {'findings': []}]}, 1,
+     ['problem: clock: it is 1970', '    Set it.', 'warning: watches docs: few', '1 problem, 1 warning'],
+     ('daemon.Diagnose', {})),
+    ('doctor', {'daemon.Diagnose': [{'findings': []}]}, 0, ['Nothing wrong'], ('daemon.Diagnose', {})),
+]
+
+
+@test('every command: its call, its text, its exit status', world=False)
+def _():
+    for line, script, code, words, (method, parameters) in COMMANDS:
+        with daemon(script) as fake:
+            done = run(fake, *line.split())
+            assert_equal(done.returncode, code, f'{line}: {done.stdout}{done.stderr}')
+            for word in words:
+                assert word in done.stdout + done.stderr, f'{line}: {word!r} is not in {done.stdout}{done.stderr}'
+            assert '\x1b' not in done.stdout + done.stderr, f'{line}: an escape sequence, without a terminal'
+            calls = [c.parameters for c in fake.calls if c.method == method]
+            assert_equal(calls, [parameters], line)
+
+
+@test('every command with --json: the reply as the daemon sent it, one object a line, and nothing else', world=False)
+def _():
+    for line, script, code, _, (method, parameters) in COMMANDS:
+        with daemon(script) as fake:
+            done = run(fake, '--json', *line.split())
+            assert_equal(done.returncode, code, f'{line}: {done.stdout}{done.stderr}')
+            assert_equal(done.stderr, '', line)
+            replies = script[method] if isinstance(script[method], list) else [script[method]]
+            assert_equal(done.stdout.splitlines(), [json.dumps(r, separators=(',', ':')) for r in replies], line)
+
+
+@test('every command with --quiet says nothing on stderr when it is done', world=False)
+def _():
+    for line, script, code, _, _ in COMMANDS:
+        if code == 0:
+            with daemon(script) as fake:
+                done = run(fake, '-q', *line.split())
+                assert_equal((done.returncode, done.stderr), (0, ''), line)
+
+
+@test('status joins three replies, and is 7 only when a pair is not in sync', world=False)
+def _():
+    script = {'daemon.GetStatus': DAEMON, 'remote.ListProfiles': {'profiles': [PROFILE]},
+              'sync.GetStatus': {'statuses': [STATUS, {**SYNCING, 'name': 'b', 'deletes_held': 120, 'foreign_held': 2,
+                                                       'files_skipped': 3, 'errors': 1, 'polled_directories': 9,
+                                                       'bucket_expires_at': '2099-01-01T00:00:00Z',
+                                                       'paused_until': '2099-01-01T00:00:00Z',
+                                                       'last_error': 'disk full'}]},
+              'sync.List': {'pairs': [PAIR]}}
+    with daemon(script) as fake:
+        says(run(fake, 'status'), 7, 'pid 42', 'https://files.example.org', 'idle', 'b: 120 held deletions wait',
+             'b: disk full', 'cfctl sync held b', 'max_user_watches', 'b: the bucket expires')
+        done = run(fake, 'status', '--json')
+        assert_equal(json.loads(done.stdout), {'daemon': DAEMON, 'profiles': [PROFILE],
+                                               'statuses': script['sync.GetStatus']['statuses']})
+        assert_equal((done.returncode, done.stdout.count('\n')), (7, 1))
+        fake.script['sync.GetStatus'] = {'statuses': [STATUS]}
+        assert_equal(run(fake, 'status').returncode, 0)
+        fake.script['sync.GetStatus'] = {'statuses': []}
+        fake.script['remote.ListProfiles'] = {'profiles': []}
+        says(run(fake, 'status'), 0, 'No profile yet', 'No pair yet')
+
+
+# ---- Errors ----
+
+SERVER = {'status_code': 418, 'message': 'no tea', 'hint': 'use coffee'}
+ERRORS = [
+    ('org.carbonfiles.remote.RemoteError', SERVER, 1), ('org.carbonfiles.remote.BadRequest', SERVER, 1),
+    ('org.carbonfiles.remote.AccessDenied', SERVER, 4), ('org.carbonfiles.remote.NotFound', SERVER, 5),
+    ('org.carbonfiles.remote.TooLarge', SERVER, 1), ('org.carbonfiles.remote.RangeNotSatisfiable', SERVER, 1),
+    ('org.carbonfiles.remote.Unreachable', {'reason': 'dns', 'message': 'no tea', 'url': 'https://x'}, 6),
+    ('org.carbonfiles.remote.NoSuchProfile', {'profile': 'no tea'}, 5),
+    ('org.carbonfiles.remote.NotLoggedIn', {'profile': 'no tea'}, 4),
+    ('org.carbonfiles.remote.LocalError', {'errno': 28, 'name': 'ENOSPC', 'message': 'no tea'}, 8),
+    ('org.carbonfiles.remote.HashMismatch', {'expected': 'no tea', 'actual': 'b'}, 1),
+    ('org.carbonfiles.remote.NoSuchTransfer', {'transfer': 'no tea'}, 5),
+    ('org.carbonfiles.remote.Busy', {'what': 'no tea', 'limit': 1}, 1),
+    ('org.carbonfiles.sync.NoSuchPair', {'name': 'no tea'}, 5),
+    ('org.carbonfiles.sync.PairExists', {'name': 'no tea'}, 1),
+    ('org.carbonfiles.sync.NoSuchConflict', {'id': 'no tea'}, 5),
+    ('org.carbonfiles.sync.NothingHeld', {'name': 'no tea'}, 7),
+    ('org.carbonfiles.sync.Overlap', {'path': 'no tea', 'other': 'b'}, 1),
+    ('org.carbonfiles.sync.PathUnusable', {'path': '/x', 'errno': 2, 'name': 'ENOENT', 'message': 'no tea'}, 8),
+    ('org.carbonfiles.sync.NotFound', SERVER, 5), ('org.carbonfiles.sync.AccessDenied', SERVER, 4),
+    ('org.carbonfiles.daemon.InvalidSetting', {'key': 'k', 'reason': 'no tea'}, 1),
+    ('org.carbonfiles.daemon.ReadOnlySetting', {'key': 'no tea'}, 1),
+    ('org.varlink.service.InvalidParameter', {'parameter': 'no tea'}, 2),
+    ('org.varlink.service.PermissionDenied', {}, 4),
+    ('org.varlink.service.MethodNotImplemented', {'method': 'no tea'}, 1),
+    ('org.varlink.service.MethodNotFound', {'method': 'no tea'}, 1),
+    ('com.example.Unheard', {'message': 'no tea'}, 1),
+]
+
+
+@test('every error of the daemon: words on stderr, its exit status, the same as JSON', world=False)
+def _():
+    for name, parameters, code in ERRORS:
+        with daemon({'sync.Pause': Error(name, **parameters)}) as fake:
+            done = run(fake, 'sync', 'pause')
+            assert_equal((done.returncode, done.stdout), (code, ''), name)
+            lines = done.stderr.splitlines()
+            assert lines[0].startswith('cfctl: cannot pause'), done.stderr
+            assert len(lines) <= 2, done.stderr
+            if 'no tea' in parameters.values():
+                assert 'no tea' in lines[0], done.stderr
+            if parameters is SERVER:
+                assert_equal(lines, ['cfctl: cannot pause (HTTP 418): no tea', 'use coffee'], name)
+            done = run(fake, 'sync', 'pause', '--json')
+            assert_equal((done.returncode, done.stdout, json.loads(done.stderr)),
+                         (code, '', {'error': name, 'parameters': parameters}), name)
+            assert_equal(done.stderr.count('\n'), 1)
+
+
+@test('an error in the middle of a stream: what came before stays, the status is that of the error', world=False)
+def _():
+    with daemon({'remote.ListFiles': [{'files': [FILE], 'page': PAGE}, Error('org.carbonfiles.remote.AccessDenied', **SERVER)]}) as fake:
+        says(run(fake, 'file', 'list', 'Abcdefgh12', '--all'), 4, 'a/b.txt', 'no tea')
+
+
+@test('no daemon, one that hangs up, one that talks nonsense', world=False)
+def _():
+    with daemon({'sync.Pause': CLOSE, 'sync.Resume': GARBAGE}) as fake:
+        done = run(None, '--socket', fake.directory + '/nothing', 'sync', 'pause')
+        says(done, 3, 'cannot pause', fake.directory + '/nothing', 'carbonfilesd')
+        done = run(None, 'sync', 'pause', '--json', f'--socket=unix:{fake.directory}/nothing')
+        assert_equal((done.returncode, json.loads(done.stderr)['error']), (3, 'org.carbonfiles.cfctl.NotRunning'))
+        for words in (['sync', 'pause'], ['sync', 'resume']):
+            done = run(fake, *words)
+            assert done.returncode in (1, 3), done
+            assert_equal(done.stderr.count('\n'), 2, done.stderr) if 'hint' in done.stderr else None
+            done = run(fake, '--json', *words)
+            assert json.loads(done.stderr)['error'].startswith('org.carbonfiles.cfctl.'), done.stderr
+    done = run(None, '--socket', '/' + 'x' * 200, 'sync', 'pause')
+    says(done, 2, '--socket')
+
+
+@test('usage: each mistake is named, with what was meant, and nothing is asked of the daemon', world=False)
+def _():
+    wrong = [
+        ([], 'shall'), (['sync'], 'needs a command'), (['snyc', 'list'], 'Did you mean `cfctl sync`'),
+        (['sync', 'lst'], 'Did you mean `cfctl sync list`'), (['sync', 'sta'], 'Did you mean `cfctl sync stat'),
+        (['wait'], 'Did you mean `cfctl sync wait`'), (['frobnicate'], 'no command frobnicate'),
+        (['sync', 'list', 'x'], 'x is one word too many'), (['sync', 'show'], 'Usage: cfctl sync show NAME'),
+        (['sync', 'list', '--wacth'], 'no option --wacth'), (['sync', 'status', '--wacth'], 'Did you mean --watch'),
+        (['sync', 'status', '--watch=1'], 'takes no value'), (['sync', 'wait', '--timeout'], 'needs a value'),
+        (['sync', 'wait', '--timeout', 'soon'], 'soon'), (['--watch', 'sync', 'status'], 'unknown option --watch'),
+        (['sync', 'add', 'd', 'b', '--mode', 'mirage'], 'mirror backup pull two_way'),
+        (['sync', 'add', 'd', 'b', '--mode', 'pull', '--mode', 'pull'], 'twice'),
+        (['sync', 'add', 'd', 'b', '--max-deletes', '-1'], 'from 0'),
+        (['sync', 'add', 'd', 'b', '--max-delete-percent', '101'], 'from 0 to 100'),
+        (['sync', 'add', 'd', 'b', '--create', '--dry-run'], 'every file goes up'),
+        (['bucket', 'list', '--limit', '0'], 'from 1 to 1000'), (['bucket', 'list', '--limit', '9' * 30], '1000'),
+        (['bucket', 'list', '--order', 'up'], 'asc desc'),
+        (['sync', 'set', 'docs', 'max_deletes'], 'max_deletes has no value'),
+        (['sync', 'set', 'docs', 'max_delets=1'], 'Did you mean max_deletes'),
+        (['sync', 'set', 'docs', 'max_deletes=many'], 'many'), (['sync', 'set', 'docs', 'secrets=perhaps'], 'yes or no'),
+        (['sync', 'set', 'docs', 'max_deletes=1K'], '1K'),
+        (['sync', 'confirm', 'docs'], '--yes'), (['sync', 'status', '--files'], '--watch'),
+        (['daemon', 'config', 'a', 'b=1'], 'read'), (['daemon', 'config', '--persist'], 'KEY=VALUE'),
+        (['daemon', 'log-level', '--for', '1h'], 'LEVEL'), (['login'], 'Usage: cfctl login URL'),
+        (['login', 'https://x', '--anonymous', '--token-file', '-'], 'excludes'),
+        (['login', 'https://x', '--auth', 'password'], 'api_key'),
+        (['login', 'https://x', '--name', 'a', '--profile', 'b'], 'two profiles'),
+        (['-quiet', 'status'], '-quiet'), (['--q', 'status'], '--q'), (['profile', 'use', b'\xff'], 'UTF-8'),
+    ]
+    with daemon() as fake:
+        for words, what in wrong:
+            done = run(fake, *words)
+            says(done, 2, what)
+            assert_equal(done.stdout, '', repr(words))
+            assert done.stderr.startswith('cfctl: ') and done.stderr.count('\n') <= 2, done.stderr
+            done = run(fake, *words, '--json') if '--' not in words else done
+            assert_equal(done.returncode, 2, repr(words))
+            if not words or words[-1] != '--timeout':
+                assert_equal(json.loads(done.stderr)['error'], 'org.carbonfiles.cfctl.Usage', repr(words))
+        assert_equal(fake.calls, [])
+
+
+@test('global options stand anywhere; values may begin with a dash; -- ends options', world=False)
+def _():
+    for words in (['--profile', '-p', 'bucket', 'create', '--', '-name'], ['bucket', '--profile', '-p', 'create', '--', '-name'],
+                  ['bucket', 'create', '--profile=-p', '--', '-name']):
+        with daemon({'remote.CreateBucket': {'bucket': BUCKET}}) as fake:
+            says(run(fake, *words), 0)
+            assert_equal(only_call(fake).parameters, {'profile': '-p', 'name': '-name'})
+    with daemon({'remote.CreateBucket': {'bucket': BUCKET}}) as fake:
+        assert_equal(run(fake, 'bucket', 'create', 'x', '--quiet').stdout, 'Abcdefgh12\n')
+
+
+@test('help and version of everything, with status 0 and without a daemon', world=False)
+def _():
+    done = run(None, '--help')
+    says(done, 0, 'Usage: cfctl', 'sync add DIR BUCKET', 'Exit status: 0 done')
+    commands = re.findall(r'^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)', done.stdout, re.M)
+    assert len(commands) > 35, commands
+    for later in ('transfer', 'key', 'events', 'token', 'short', 'completion', 'conflicts', 'resolve'):
+        assert later not in done.stdout, later
+    for command in commands:
+        says(run(None, *command.split(), '--help'), 0, f'Usage: cfctl {command}')
+    for words in (['help', 'sync', 'add'], ['-h', 'sync', 'add'], ['sync', '-h', 'add'], ['sync', 'add', 'x', '--help']):
+        says(run(None, *words), 0, 'Usage: cfctl sync add DIR BUCKET')
+    for noun in ('sync', 'bucket', 'profile', 'file', 'daemon'):
+        says(run(None, noun, '--help'), 0, f'Usage: cfctl {noun} COMMAND', f'  {noun} ')
+    says(run(None, '--version'), 0, 'cfctl 0.', 'libcfipc 0.')
+
+
+# ---- Buckets by name ----
+
+@test('a bucket is found by its name, if only one has it', world=False)
+def _():
+    pages = [{'buckets': [BUCKET, {**BUCKET, 'id': 'Bbcdefgh12', 'name': 'photos'}], 'page': {**PAGE, 'limit': 1000}},
+             {'buckets': [{**BUCKET, 'id': 'Cbcdefgh12', 'name': 'photos'},
+                          {**BUCKET, 'id': 'Dbcdefgh12', 'name': 'tenletters'}], 'page': {**PAGE, 'limit': 1000}}]
+
+    def files(call):
+        if call.parameters['bucket'] == 'tenletters':
+            return Error('org.carbonfiles.remote.NotFound', status_code=404, message='Bucket not found')
+        return {'files': [FILE], 'page': PAGE}
+    with daemon({'remote.ListBuckets': pages, 'remote.ListFiles': files}) as fake:
+        says(run(fake, 'file', 'list', 'docs'), 0, 'a/b.txt')
+        assert_equal(fake.calls[-1].parameters, {'bucket': 'Abcdefgh12'})
+        says(run(fake, 'file', 'list', 'tenletters'), 0, 'a/b.txt')
+        assert_equal(fake.calls[-1].parameters, {'bucket': 'Dbcdefgh12'})
+        says(run(fake, 'file', 'list', 'photos'), 2, '2 buckets are named photos', 'Bbcdefgh12, Cbcdefgh12')
+        says(run(fake, 'file', 'list', 'nothing'), 5, 'no bucket has the id or the name nothing')
+        done = run(fake, 'file', 'list', 'nothing', '--json')
+        assert_equal((done.returncode, json.loads(done.stderr)['error']), (5, 'org.carbonfiles.cfctl.NoSuchBucket'))
+
+
+# ---- Paths and names ----
+
+@test('DIR is made absolute; bytes that are not UTF-8 travel encoded', world=False)
+def _():
+    with daemon({'sync.Add': {'pair': PAIR, 'warnings': []}, 'sync.GetPathStates': {'states': []}}) as fake:
+        for name in (b'plain', b'\xff\xfe', b'tilde~x41', b'link'):
+            path = os.path.join(os.fsencode(fake.directory), name)
+            if name == b'link':
+                os.symlink(b'plain', path)
+            else:
+                os.mkdir(path)
+        for word, wanted in (('plain', '/plain'), ('./plain/', '/plain'), ('link', '/plain'), (b'\xff\xfe', '/~xFF~xFE'),
+                             ('tilde~x41', '/tilde~x7Ex41'), ('missing', '/missing')):
+            says(run(fake, 'sync', 'add', word, 'Abcdefgh12', cwd=fake.directory), 0)
+            assert_equal(fake.calls[-1].parameters['spec']['local_path'], os.path.realpath(fake.directory) + wanted)
+        says(run(fake, 'sync', 'state', 'link', 'plain/x', '.', cwd=fake.directory), 0)
+        real = os.path.realpath(fake.directory)
+        assert_equal(fake.calls[-1].parameters['paths'], [real + '/link', real + '/plain/x', real])
+
+
+@test('names from outside never reach a terminal as they are', world=False)
+def _():
+    evil = {**FILE, 'path': HOSTILE}
+    script = {'remote.ListFiles': {'files': [evil, {**FILE, 'path': 'bidi\u202ex'}, {**FILE, 'path': 'ünïcödé 漢字 🎉'},
+                                             {**FILE, 'path': 'c1\u009bx'}], 'page': PAGE},
+              'sync.Pause': Error('org.carbonfiles.remote.RemoteError', status_code=500, message=HOSTILE, hint=HOSTILE)}
+    with daemon(script) as fake:
+        done = run(fake, 'file', 'list', 'Abcdefgh12')
+        assert '\x1b' not in done.stdout and '\u202e' not in done.stdout and '\u009b' not in done.stdout, done.stdout
+        assert r"$'a\x1b[31mred\nb'" in done.stdout, done.stdout
+        assert 'ünïcödé 漢字 🎉' in done.stdout, done.stdout
+        assert_equal(done.stdout.count('\n'), 5)
+        done = run(fake, 'sync', 'pause')
+        assert '\x1b' not in done.stderr and done.stderr.count('\n') == 2, done.stderr
+        done = run(fake, '--json', 'file', 'list', 'Abcdefgh12')
+        assert_equal(json.loads(done.stdout), script['remote.ListFiles'])
+        assert '\x1b' not in done.stdout and '\u009b' not in done.stdout, done.stdout
+
+
+# ---- Secrets ----
+
+def secret_of(call):
+    """What was passed, and what is left of it now that cfctl has ended."""
+    return os.pread(call.fds[call.parameters['secret_fd']], 4096, 0)
+
+
+@test('a credential comes from a file or stdin, goes as a descriptor, and is overwritten afterwards', world=False)
+def _():
+    seen = []
+
+    def login(call):
+        seen.append(secret_of(call))
+        return {'profile': PROFILE}
+    with daemon({'remote.Login': login}) as fake:
+        path = os.path.join(fake.directory, 'token')
+        with open(path, 'w') as f:
+            f.write(SECRET + '\r\nsecond line\n')
+        says(run(fake, 'login', 'https://x', '--token-file', path, '--auth', 'api-key'), 0)
+        says(run(fake, 'login', 'https://x', '--token-file', '-', input=SECRET), 0)
+        assert_equal(seen, [SECRET.encode()] * 2)
+        for call in fake.calls:
+            assert_equal(secret_of(call).strip(b'\0'), b'')
+            assert SECRET not in json.dumps(call.parameters)
+        assert_equal(fake.calls[0].parameters, {'profile': 'default', 'url': 'https://x', 'auth': 'api_key', 'secret_fd': 0})
+        for content, code, what in ((b'', 2, 'empty'), (b'two words\n', 2, 'space'), (b'x' * 5000, 8, 'longer'),
+                                    (b'\xffx\n', 2, 'ASCII')):
+            with open(path, 'wb') as f:
+                f.write(content)
+            says(run(fake, 'login', 'https://x', '--token-file', path), code, what)
+        says(run(fake, 'login', 'https://x', '--token-file', path + '-missing'), 8, 'No such file')
+        says(run(fake, 'login', 'http://x.example', '--token-file', '-', input=SECRET), 0, 'not encrypted')
+        assert 'not encrypted' not in run(fake, 'login', 'http://127.0.0.1:1', '--token-file', '-', input=SECRET).stderr
+        assert_equal(len(fake.calls), 4)
+
+
+@test('without a terminal there is no prompt', world=False)
+def _():
+    with daemon({'remote.Login': {'profile': PROFILE}}) as fake:
+        done = run(fake, 'login', 'https://x', input=SECRET, start_new_session=True)
+        says(done, 2, '--token-file')
+        assert_equal(fake.calls, [])
+
+
+@test('the prompt does not echo, and gives the terminal back as it was', world=False)
+def _():
+    with daemon({'remote.Login': {'profile': PROFILE}}) as fake:
+        terminal = Terminal(fake, 'login', 'https://x')
+        terminal.expect('Key or token for https://x: ')
+        assert not terminal.echoes()
+        terminal.type(SECRET + '\n')
+        terminal.expect('Logged in')
+        assert terminal.echoes()
+        assert_equal(terminal.end(), 0)
+        assert SECRET not in terminal.output()
+        assert_equal(os.fstat(only_call(fake).fds[0]).st_size, len(SECRET))
+        terminal = Terminal(fake, 'login', 'https://x')
+        terminal.expect('https://x: ')
+        terminal.type('\x03')
+        assert_equal(terminal.end(), 130)
+        assert_equal(len(fake.calls), 1)
+
+
+@test('an upload token is read from its file and goes in the call alone', world=False)
+def _():
+    refusal = Error('org.varlink.service.InvalidParameter', parameter='upload_token')
+    with daemon({'sync.Add': refusal}) as fake:
+        done = run(fake, 'sync', 'add', '/srv/x', 'Abcdefgh12', '--mode', 'backup', '--upload-token-file', '-', input='cfu_1\n')
+        says(done, 2, 'upload_token')
+        assert 'cfu_1' not in done.stderr
+        assert_equal(only_call(fake).parameters['upload_token'], 'cfu_1')
+
+
+# ---- Terminals ----
+
+@test('confirm asks about what it will confirm, and only y or yes is a yes', world=False)
+def _():
+    script = {'sync.ListHeld': [{'held': [HELD, {**HELD, 'path': HOSTILE}]}, {'held': [{**HELD, 'path': 'other'}]}],
+              'sync.ConfirmDeletes': {'deletes': 3}}
+    for answer, code in (('y\n', 0), ('yes\n', 0), ('n\n', 1), ('\n', 1), ('yess\n', 1), ('\x04', 1), ('\x03', 130)):
+        with daemon(script) as fake:
+            terminal = Terminal(fake, 'sync', 'confirm', 'docs')
+            terminal.expect('Carry out 3 held deletions (6.0 KiB)? [y/N] ')
+            terminal.type(answer)
+            assert_equal(terminal.end(), code, repr(answer))
+            assert '\x1b[31mred' not in terminal.output()
+            confirms = [c.parameters for c in fake.calls if c.method == 'sync.ConfirmDeletes']
+            assert_equal(confirms, [{'name': 'docs', 'choice': 'apply', 'paths': ['old/x', HOSTILE, 'other']}]
+                         if code == 0 else [], repr(answer))
+    with daemon({'sync.ListHeld': {'held': []}}) as fake:
+        terminal = Terminal(fake, 'sync', 'confirm', 'docs')
+        assert_equal(terminal.end(), 7)
+        assert 'nothing is held for docs' in terminal.output(), terminal.output()
+
+
+@test('confirm of very many paths goes in requests that the daemon takes', world=False)
+def _():
+    held = [{**HELD, 'path': f'old/{"x" * 1000}{i}'} for i in range(2000)]
+    with daemon({'sync.ListHeld': [{'held': held[:1000]}, {'held': held[1000:]}],
+                 'sync.ConfirmDeletes': lambda call: {'deletes': len(call.parameters['paths'])}}) as fake:
+        says(run(fake, 'sync', 'restore', 'docs', 'old'), 0, '2,000 will be brought back')
+        named = [c.parameters['paths'] for c in fake.calls if c.method == 'sync.ConfirmDeletes']
+        assert_equal(sum(named, []), [h['path'] for h in held])
+        assert len(named) > 1 and all(len(json.dumps(n)) < 1 << 20 for n in named)
+
+
+@test('colour on a terminal, but not with NO_COLOR, --no-color, TERM=dumb or without a terminal', world=False)
+def _():
+    script = {'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [PAIR]}}
+    with daemon(script) as fake:
+        for words, env, colour in ((['sync', 'status'], {}, True), (['sync', 'status'], {'NO_COLOR': '1'}, False),
+                                   (['sync', 'status', '--no-color'], {}, False),
+                                   (['sync', 'status'], {'TERM': 'dumb'}, False),
+                                   (['sync', 'status', '--json'], {}, False)):
+            terminal = Terminal(fake, *words, **env)
+            assert_equal(terminal.end(), 0)
+            assert_equal('\x1b[32m' in terminal.output(), colour, f'{words} {env}')
+
+
+@test('tables fit the terminal: wide characters count as two columns, long names give way', world=False)
+def _():
+    long = {**PAIR, 'spec': {**PAIR['spec'], 'local_path': '/home/漢字漢字/' + 'directory/' * 20}}
+    with daemon({'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [long]}}) as fake:
+        for columns in (60, 80, 120, 400):
+            terminal = Terminal(fake, 'sync', 'status', columns=columns, NO_COLOR='1')
+            assert_equal(terminal.end(), 0)
+            for line in terminal.output().splitlines():
+                wide = sum(1 + (unicodedata.east_asian_width(c) in 'WF') for c in line)
+                assert wide <= max(columns, 70), (columns, wide, line)
+            assert ('…' in terminal.output()) == (columns < 400), terminal.output()
+
+
+def screen(text):
+    """The last whole picture of a live view."""
+    return text.rpartition('\x1b[H')[2].partition('\x1b[J')[0].replace('\x1b[K', '').replace('\r\n', '\n')
+
+
+@test('sync status --watch is a live view on a terminal, and leaves the last picture', world=False)
+def _():
+    progress = {'pair': 'docs', 'path': 'big.iso', 'action': 'upload', 'done': False, 'bytes_done': 1 << 20,
+                'bytes_total': 4 << 20}
+    stream = [{'status': SYNCING}, {'file': progress}, {'file': {**progress, 'bytes_done': 2 << 20}},
+              {'file': {**progress, 'path': 'small', 'done': True, 'bytes_done': 5, 'bytes_total': 5}},
+              {'file': {**progress, 'path': HOSTILE, 'failure': 'refused'}}, HANG]
+    with daemon({'sync.Watch': stream, 'sync.List': {'pairs': [PAIR]}}) as fake:
+        terminal = Terminal(fake, 'sync', 'status', 'docs', '--watch', NO_COLOR='1')
+        terminal.expect('refused')
+        terminal.expect('\x1b[J')
+        picture = screen(terminal.text.decode())
+        for words in ('syncing', '12 (5.0 MiB)', '1.0 MiB/s', '/home/me/docs', '↑ big.iso', '[=========>          ]  50 %',
+                      '↑ small', "✗ $'a\\x1b[31mred\\nb: refused'"):
+            assert words in picture, f'{words!r} is not in {picture}'
+        assert '\x1b[?1049h' in terminal.output()
+        terminal.resize(10, 50)
+        before = len(terminal.text)
+        deadline = Deadline(SECONDS, 'a new picture')
+        while b'\x1b[J' not in terminal.text[before:]:
+            terminal.read(deadline.left())
+        assert all(len(line) <= 50 for line in screen(terminal.text.decode()).split('\n') if '↑' in line)
+        terminal.type('\x03')
+        assert_equal(terminal.end(), 130)
+        tail = terminal.output().rpartition('\x1b[?1049l')[2]
+        assert '\x1b[?25h' in terminal.output() and 'big.iso' in tail, tail
+        assert fake.closed.wait(SECONDS), 'the stream goes on in the daemon'
+        assert_equal([c.parameters for c in fake.calls if c.method == 'sync.Watch'], [{'names': ['docs'], 'files': True}])
+
+
+@test('sync status --watch elsewhere: a line per change, or the replies', world=False)
+def _():
+    progress = {'pair': 'docs', 'path': 'a', 'action': 'upload', 'done': True, 'bytes_done': 5, 'bytes_total': 5}
+    stream = [{'status': SYNCING}, {'file': progress}, {'removed': 'old'}, {'lost': 3}]
+    with daemon({'sync.Watch': stream}) as fake:
+        done = run(fake, 'sync', 'status', '--watch', '--files')
+        assert_equal(done.stdout.splitlines(), [
+            'docs: syncing, 1,234 files, 12 pending (5.0 MiB), 1.0 MiB/s', 'docs: upload a, 5 B of 5 B, done', 'old: removed',
+            '3 changes were too many to tell'])
+        done = run(fake, 'sync', 'status', '--watch', '--json')
+        assert_equal([json.loads(line) for line in done.stdout.splitlines()], stream)
+        assert_equal([c.parameters for c in fake.calls], [{'files': True}, {}])
+
+
+@test('a stream is flushed line by line', world=False)
+def _():
+    with daemon({'sync.Watch': [{'status': STATUS}, HANG]}) as fake:
+        with subprocess.Popen(argv(fake, 'sync', 'status', '--watch', '--json'), stdout=subprocess.PIPE, text=True,
+                              env=environment()) as child:
+            assert_equal(json.loads(child.stdout.readline()), {'status': STATUS})
+            child.send_signal(signal.SIGINT)
+            assert_equal(child.wait(SECONDS), 130)
+
+
+@test('an interrupt ends a wait with 130, and the call in the daemon', world=False)
+def _():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with daemon({'sync.Wait': [HANG]}) as fake:
+            child = subprocess.Popen(argv(fake, 'sync', 'wait'), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                     text=True, env=environment())
+            fake.wait_call('sync.Wait')
+            child.send_signal(number)
+            assert_equal(child.communicate(timeout=SECONDS)[1], '')
+            assert_equal(child.returncode, 130)
+            assert fake.closed.wait(SECONDS), 'the call goes on in the daemon'
+
+
+@test('sync wait shows on a terminal what is still to do', world=False)
+def _():
+    with daemon({'sync.Wait': [HANG], 'sync.GetStatus': {'statuses': [SYNCING]}}) as fake:
+        terminal = Terminal(fake, 'sync', 'wait')
+        terminal.expect('12 files to go, 5.0 MiB, 1.0 MiB/s, 6 s left')
+        terminal.type('\x03')
+        assert_equal(terminal.end(), 130)
+
+
+@test('long listings go through the pager, on a terminal only', world=False)
+def _():
+    script = {'remote.ListFiles': [{'files': [{**FILE, 'path': f'f{i}'} for i in range(200)], 'page': PAGE}]}
+    with daemon(script) as fake:
+        terminal = Terminal(fake, 'file', 'list', 'Abcdefgh12', '--all', PAGER='tr f Q; echo $LESS paged')
+        assert_equal(terminal.end(), 0)
+        assert 'Q199' in terminal.output() and 'FRX paged' in terminal.output(), terminal.output()[-200:]
+        terminal = Terminal(fake, 'file', 'list', 'Abcdefgh12', '--all', PAGER='head -2')
+        assert terminal.end() in (0, -signal.SIGPIPE)
+        done = subprocess.run(argv(fake, 'file', 'list', 'Abcdefgh12', '--all'), capture_output=True, text=True,
+                              env=environment(PAGER='false'))
+        assert 'f199' in done.stdout
+
+
+@test('an output that cannot be written is an error of this side', world=False)
+def _():
+    with daemon({'remote.ListFiles': {'files': [FILE], 'page': PAGE}}) as fake, open('/dev/full', 'w') as full:
+        for json_option in ([], ['--json']):
+            done = subprocess.run(argv(fake, 'file', 'list', 'Abcdefgh12', *json_option), stdout=full, text=True,
+                                  stderr=subprocess.PIPE, env=environment())
+            assert_equal(done.returncode, 8, done.stderr)
+            assert 'No space left' in done.stderr, done.stderr
+
+
+@test('--socket and $CARBONFILESD_SOCKET take a path or unix:PATH', world=False)
+def _():
+    with daemon({'sync.Pause': {}}) as fake:
+        for words, env in ((['--socket', fake.path], {}), (['--socket', 'unix:' + fake.path], {}),
+                           ([], {'CARBONFILESD_SOCKET': fake.path}), ([], {'CARBONFILESD_SOCKET': 'unix:' + fake.path})):
+            done = subprocess.run([CFCTL, *words, 'sync', 'pause'], env=environment(**env), capture_output=True)
+            assert_equal(done.returncode, 0, repr(done))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
