@@ -36,6 +36,10 @@ struct profiles; /* all of them, in memory; sorted by name */
 /* Refuses files wider than 0600 and malformed ones: such a profile is listed with its error, the others work.
  * *ret_warnings (optional, free it): one line per refused file, with the command that mends it. */
 int profiles_load(const char *config_dir, struct profiles **ret_profiles, char **ret_warnings);
+/* Reads everything again, in place; changed is called for each profile that appeared, went or differs, once
+ * the set is the new one. On failure the set stays as it was. */
+int profiles_reload(struct profiles *set, char **ret_warnings, void (*changed)(void *arg, const char *name),
+		    void *arg);
 struct profiles *profiles_free(struct profiles *set);
 size_t profiles_count(const struct profiles *set);
 struct profile *profiles_at(const struct profiles *set, size_t i);

@@ -39,6 +39,8 @@ void engine_settings_changed(struct engine *e);
 /* The credential or URL of a profile changed, or it is gone: everything that runs through the old remote is
  * cancelled before this returns. */
 void engine_profile_changed(struct engine *e, const char *profile);
+/* Does anything still run through it? It must stay valid until not. */
+bool engine_uses_remote(struct engine *e, const struct remote *remote);
 bool engine_uses_profile(struct engine *e, const char *profile,
 			 const char **ret_pair); /* ret_pair: the first such pair's name */
 int engine_profile_renamed(struct engine *e, const char *old_name,

@@ -1,0 +1,587 @@
+/* Adding, changing and removing pairs: what is asked of disk and server before anything is stored, and the
+ * errors a user can act on. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sync/names.h"
+#include "sync/pair.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#define WARNINGS_MAX 4
+
+/* A change on its way: disk first (in a worker), then the bucket, then the file is written. */
+struct change {
+	struct engine *engine;
+	struct pair_spec *spec; /* as it shall be */
+	char *old_name;         /* NULL: add */
+	bool create_bucket, restart, first_again, adopt;
+	struct worker_job work;
+	char *real_path;
+	int path_error;
+	struct remote *remote;
+	char *warnings[WARNINGS_MAX + 1];
+	size_t n_warnings;
+	engine_pair_cb cb;
+	void *arg;
+	LIST_ENTRY(change) link;
+};
+
+static void change_free(struct change *c)
+{
+	LIST_REMOVE(c, link);
+	pair_spec_free(c->spec);
+	for (size_t i = 0; i < c->n_warnings; i++)
+		free(c->warnings[i]);
+	free(c->old_name);
+	free(c->real_path);
+	free(c);
+}
+
+static void end(struct change *c, const struct engine_error *error)
+{
+	struct pair *p = error->kind == ENGINE_OK ? engine_pair(c->engine, c->spec->name) : NULL;
+
+	c->cb(c->arg, error,
+	      p                          ? p->spec
+	      : error->kind == ENGINE_OK ? c->spec
+					 : NULL,
+	      (const char *const *)c->warnings);
+	change_free(c);
+}
+
+static void refuse(struct change *c, enum engine_error_kind kind, int code, const char *subject,
+		   const char *other, const char *message)
+{
+	end(c, &(const struct engine_error){
+		       .kind = kind, .code = code, .subject = subject, .other = other, .message = message});
+}
+
+static void warn(struct change *c, const char *format, ...) _printf_(2, 3);
+static void warn(struct change *c, const char *format, ...)
+{
+	va_list ap;
+
+	if (c->n_warnings == WARNINGS_MAX)
+		return;
+	va_start(ap, format);
+	if (vasprintf(&c->warnings[c->n_warnings], format, ap) >= 0)
+		c->n_warnings++;
+	else
+		c->warnings[c->n_warnings] = NULL;
+	va_end(ap);
+}
+
+/* --- stop and start again --- */
+
+void engine_restart_pair(struct engine *e, struct pair *p, struct pair_spec *spec, bool first_again,
+			 void (*on_reaped)(void *arg, struct pair *fresh), void *arg)
+{
+	struct pair_spec *successor = spec ? spec : pair_spec_copy(p->spec);
+
+	if (!successor) {
+		pair_trouble(p, TROUBLE_ERROR, "%s", err_text(-ENOMEM));
+		return;
+	}
+	p->successor = successor;
+	p->first_again = first_again;
+	p->on_reaped = on_reaped;
+	p->reaped_arg = arg;
+	p->removed = true;
+	waits_drop_pair(p);
+	pair_stop_work(p);
+	pair_pump_later(p);
+}
+
+/* --- checks without I/O --- */
+
+static bool contains(const char *outer, const char *inner)
+{
+	size_t len = strlen(outer);
+
+	return strncmp(outer, inner, len) == 0 &&
+	       (len == 0 || outer[len - 1] == '/' || inner[len] == '/' || inner[len] == '\0');
+}
+
+static const char *overlap_of(struct change *c, const char **ret_what)
+{
+	struct engine *e = c->engine;
+	const struct pair_spec *s = c->spec;
+
+	for (size_t i = 0; i < e->n_pairs; i++) {
+		struct pair *p = e->pairs[i];
+		const struct pair_spec *o = p->removed && p->successor ? p->successor : p->spec;
+
+		if ((p->removed && !p->successor) || (c->old_name && strcmp(o->name, c->old_name) == 0))
+			continue;
+		if (contains(o->local_path, s->local_path) || contains(s->local_path, o->local_path)) {
+			*ret_what = s->local_path;
+			return o->name;
+		}
+		if (p->server && c->remote && strcmp(p->server->key, c->remote->server_key) == 0 &&
+		    strcmp(o->bucket, s->bucket) == 0 &&
+		    (contains(o->remote_prefix, s->remote_prefix) ||
+		     contains(s->remote_prefix, o->remote_prefix))) {
+			*ret_what = s->remote_prefix[0] ? s->remote_prefix : s->bucket;
+			return o->name;
+		}
+	}
+	return NULL;
+}
+
+/* "a//b/" and "/a/b" mean "a/b/"; what the server would resolve or change is refused. */
+static int normalise_prefix(const char *text, char **ret_prefix)
+{
+	_cleanup_free_ char *out = calloc(1, strlen(text) + 2);
+	_cleanup_free_ char *local = NULL;
+	size_t n = 0;
+
+	if (!out)
+		return -ENOMEM;
+	for (const char *s = text; *s; s++)
+		if (*s != '/' || (n > 0 && out[n - 1] != '/'))
+			out[n++] = *s;
+	while (n > 0 && out[n - 1] == '/')
+		n--;
+	out[n] = '\0';
+	if (n > 0) {
+		int r = names_decode(out, &local);
+
+		if (r < 0 || strchr(out, '\\'))
+			return r < 0 ? r : -EINVAL;
+		out[n] = '/';
+		out[n + 1] = '\0';
+	}
+	*ret_prefix = STEAL(out);
+	return 0;
+}
+
+static int default_name(struct engine *e, struct pair_spec *spec)
+{
+	const char *base = strrchr(spec->local_path, '/');
+	char clean[40];
+	size_t n = 0;
+
+	for (base = base ? base + 1 : spec->local_path; *base && n < sizeof clean - 1; base++) {
+		bool plain = (*base >= 'a' && *base <= 'z') || (*base >= 'A' && *base <= 'Z') ||
+			     (*base >= '0' && *base <= '9');
+
+		if (plain || (n > 0 && (*base == '.' || *base == '_' || *base == '-')))
+			clean[n++] = *base;
+	}
+	clean[n] = '\0';
+	for (unsigned i = 1; i < 1000; i++) {
+		char *name = NULL;
+
+		if ((i == 1 ? asprintf(&name, "%s", n ? clean : "pair")
+			    : asprintf(&name, "%s-%u", n ? clean : "pair", i)) < 0)
+			return -ENOMEM;
+		if (!engine_pair(e, name)) {
+			spec->name = name;
+			return 0;
+		}
+		free(name);
+	}
+	return -EEXIST;
+}
+
+static const char *range_error(const struct pair_spec *s)
+{
+	if (s->settle_ms != PAIR_DEFAULT && (s->settle_ms < 0 || s->settle_ms > 3600 * 1000))
+		return "settle_ms";
+	if (s->rescan_seconds != PAIR_DEFAULT &&
+	    (s->rescan_seconds < 10 || s->rescan_seconds > 30 * 24 * 3600))
+		return "rescan_seconds";
+	if (s->max_deletes != PAIR_DEFAULT && s->max_deletes < 0)
+		return "max_deletes";
+	if (s->max_delete_percent != PAIR_DEFAULT &&
+	    (s->max_delete_percent < 0 || s->max_delete_percent > 100))
+		return "max_delete_percent";
+	if (s->rescue_bytes != PAIR_DEFAULT && s->rescue_bytes < 0)
+		return "rescue_bytes";
+	return NULL;
+}
+
+/* --- carrying it out --- */
+
+static void applied(void *arg, struct pair *fresh)
+{
+	struct change *c = arg;
+
+	if (fresh)
+		end(c, &(const struct engine_error){0});
+	else
+		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+}
+
+static void store(struct change *c)
+{
+	struct engine *e = c->engine;
+	struct pair *p = c->old_name ? engine_pair(e, c->old_name) : NULL;
+	struct pair_spec *copy;
+	int r;
+
+	if (c->old_name && !p) {
+		refuse(c, ENGINE_NO_SUCH_PAIR, 0, c->old_name, NULL, NULL);
+		return;
+	}
+	if ((!p || strcmp(p->spec->name, c->spec->name) != 0) && engine_pair(e, c->spec->name)) {
+		refuse(c, ENGINE_PAIR_EXISTS, 0, c->spec->name, NULL, NULL);
+		return;
+	}
+	r = pairfile_save(e->p.config_dir, c->spec);
+	if (r >= 0 && p && strcmp(p->spec->name, c->spec->name) != 0)
+		r = pairfile_remove(e->p.config_dir, p->spec->name);
+	copy = r < 0 ? NULL : pair_spec_copy(c->spec);
+	if (!copy) {
+		r = r < 0 ? r : -ENOMEM;
+		refuse(c, ENGINE_LOCAL, r, e->p.config_dir, NULL, err_text(r));
+		return;
+	}
+	if (!p) {
+		r = engine_attach(e, copy, false, true, NULL);
+		if (r < 0) {
+			pair_spec_free(copy);
+			refuse(c, ENGINE_LOCAL, r, NULL, NULL, err_text(r));
+			return;
+		}
+		end(c, &(const struct engine_error){0});
+	} else if (c->restart) {
+		if (strcmp(p->spec->name, copy->name) != 0)
+			report_removed(e, p->spec->name);
+		p->take_root = c->adopt;
+		engine_restart_pair(e, p, copy, c->first_again, applied, c);
+	} else {
+		if (strcmp(p->spec->name, copy->name) != 0)
+			report_removed(e, p->spec->name);
+		pair_spec_free(p->spec);
+		p->spec = copy;
+		engine_sort(e);
+		pair_set_settings(p);
+		loop_timer_stop(&p->rescan_timer);
+		pair_arm_timers(p);
+		report_changed(p);
+		end(c, &(const struct engine_error){0});
+	}
+}
+
+static void with_bucket(void *arg, const struct remote_error *error, const struct remote_bucket *b)
+{
+	struct change *c = arg;
+	const char *what, *other;
+	int64_t expires;
+
+	if (error->code) {
+		end(c, &(const struct engine_error){.kind = ENGINE_REMOTE,
+						    .code = error->code,
+						    .subject = c->spec->bucket,
+						    .remote = error});
+		return;
+	}
+	if (c->create_bucket) {
+		free(c->spec->bucket);
+		c->spec->bucket = strdup(b->id);
+		if (!c->spec->bucket) {
+			refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+			return;
+		}
+	}
+	other = overlap_of(c, &what);
+	if (other) {
+		refuse(c, ENGINE_OVERLAP, 0, what, other, NULL);
+		return;
+	}
+	if (b->expires_at && clock_parse_rfc3339(b->expires_at, &expires) >= 0) {
+		if (expires <= clock_wall_ms()) {
+			const struct remote_error gone = {.code = ERR_NOT_FOUND,
+							  .status = 404,
+							  .message = "the bucket has expired",
+							  .url = c->remote->server_key};
+
+			end(c, &(const struct engine_error){
+				       .kind = ENGINE_REMOTE, .subject = c->spec->bucket, .remote = &gone});
+			return;
+		}
+		warn(c, "bucket %s expires on %s: all that is in it is deleted then, without a word", b->id,
+		     b->expires_at);
+	}
+	if (!c->old_name) {
+		warn(c, "everything in bucket %s can be read by anyone who knows its id", b->id);
+		if (!c->spec->secrets)
+			warn(c, "private keys and the like (.ssh, .gnupg, .env, ...) are left out; secrets = "
+				"true carries them");
+	}
+	store(c);
+}
+
+static void with_path(struct worker_job *work)
+{
+	struct change *c = (struct change *)((char *)work - offsetof(struct change, work));
+	const struct remote_ops *ops;
+	const char *name, *what, *other;
+	int r;
+
+	if (c->path_error < 0) {
+		refuse(c, ENGINE_PATH_UNUSABLE, c->path_error, c->spec->local_path, NULL,
+		       err_text(c->path_error));
+		return;
+	}
+	free(c->spec->local_path);
+	c->spec->local_path = STEAL(c->real_path);
+	r = c->engine->p.remote_of(c->engine->p.remote_arg, c->spec->profile, &c->remote, &name);
+	if (r < 0) {
+		refuse(c, r == -EACCES ? ENGINE_NOT_LOGGED_IN : ENGINE_NO_SUCH_PROFILE, r,
+		       c->spec->profile ? c->spec->profile : "", NULL, NULL);
+		return;
+	}
+	if (!c->spec->profile)
+		c->spec->profile = strdup(name);
+	if (!c->spec->profile || (!c->spec->name && default_name(c->engine, c->spec) < 0)) {
+		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+		return;
+	}
+	other = overlap_of(c, &what); /* before a bucket is made */
+	if (other) {
+		refuse(c, ENGINE_OVERLAP, 0, what, other, NULL);
+		return;
+	}
+	ops = c->remote->ops;
+	r = c->create_bucket ? ops->create_bucket(c->remote, c->spec->bucket, with_bucket, c, NULL)
+			     : ops->bucket(c->remote, c->spec->bucket, with_bucket, c, NULL);
+	if (r == -EINVAL)
+		refuse(c, ENGINE_INVALID, r, "bucket", NULL, "a bucket id is letters and digits");
+	else if (r < 0)
+		refuse(c, ENGINE_LOCAL, r, NULL, NULL, err_text(r));
+}
+
+/* In a worker: a path on a dead network mount may hang. */
+static void check_path(struct worker_job *work)
+{
+	struct change *c = (struct change *)((char *)work - offsetof(struct change, work));
+	_cleanup_close_ int fd = -1;
+
+	c->real_path = realpath(c->spec->local_path, NULL);
+	if (!c->real_path) {
+		c->path_error = -errno;
+		return;
+	}
+	fd = local_root_open(c->real_path);
+	if (fd < 0)
+		c->path_error = fd;
+	else if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
+		c->path_error = -errno;
+}
+
+static void begin(struct change *c)
+{
+	struct pair_spec *s = c->spec;
+	const char *bad = range_error(s);
+	char *prefix = NULL;
+
+	if (bad) {
+		refuse(c, ENGINE_INVALID, -EINVAL, bad, NULL, "out of range");
+	} else if (s->mode != PAIR_MIRROR && s->mode != PAIR_BACKUP) {
+		refuse(c, ENGINE_INVALID, -EINVAL, "mode", NULL,
+		       "only mirror and backup are carried out by this version");
+	} else if (s->name && !pair_name_valid(s->name)) {
+		refuse(c, ENGINE_INVALID, -EINVAL, "name", NULL,
+		       "a name is letters, digits, '.', '_' and '-', at most 64");
+	} else if (!s->bucket || !s->bucket[0]) {
+		refuse(c, ENGINE_INVALID, -EINVAL, "bucket", NULL, "it is empty");
+	} else if (!s->local_path || s->local_path[0] != '/') {
+		refuse(c, ENGINE_INVALID, -EINVAL, "local_path", NULL, "it is not absolute");
+	} else if (normalise_prefix(s->remote_prefix ? s->remote_prefix : "", &prefix) < 0) {
+		refuse(c, ENGINE_INVALID, -EINVAL, "remote_prefix", NULL,
+		       "it has a component the server cannot hold");
+	} else if (s->name && (!c->old_name || strcmp(c->old_name, s->name) != 0) &&
+		   engine_pair(c->engine, s->name)) {
+		free(prefix);
+		refuse(c, ENGINE_PAIR_EXISTS, 0, s->name, NULL, NULL);
+	} else {
+		free(s->remote_prefix);
+		s->remote_prefix = prefix;
+		if (c->old_name && !c->restart) {
+			store(c);
+			return;
+		}
+		c->work.run = check_path;
+		c->work.done = with_path;
+		worker_submit(c->engine->p.pool, WORKER_URGENT, &c->work);
+	}
+}
+
+static void begin_later(void *arg)
+{
+	begin(arg);
+}
+
+bool changes_use(struct engine *e, const struct remote *remote)
+{
+	struct change *c;
+
+	LIST_FOREACH(c, &e->changes, link)
+		if (c->remote == remote)
+			return true;
+	return false;
+}
+
+static void start(struct change *c)
+{
+	if (loop_defer(c->engine->p.loop, begin_later, c) < 0)
+		begin(c);
+}
+
+void engine_add(struct engine *e, struct pair_spec *spec, bool create_bucket, engine_pair_cb cb, void *arg)
+{
+	struct change *c = calloc(1, sizeof *c);
+
+	if (!c) {
+		pair_spec_free(spec);
+		cb(arg,
+		   &(const struct engine_error){
+			   .kind = ENGINE_LOCAL, .code = -ENOMEM, .message = err_text(-ENOMEM)},
+		   NULL, NULL);
+		return;
+	}
+	*c = (struct change){.engine = e, .spec = spec, .create_bucket = create_bucket, .cb = cb, .arg = arg};
+	LIST_INSERT_HEAD(&e->changes, c, link);
+	spec->created_at_ms = clock_wall_ms();
+	start(c);
+}
+
+static int replace(char **field, const char *value, bool *changed)
+{
+	char *copy;
+
+	if (!value || (*field && strcmp(*field, value) == 0))
+		return 0;
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	free(*field);
+	*field = copy;
+	*changed = true;
+	return 0;
+}
+
+static void replace_number(int64_t *field, int64_t value)
+{
+	if (value != PAIR_KEEP)
+		*field = value;
+}
+
+void engine_update(struct engine *e, const char *name, const struct pair_changes *x, engine_pair_cb cb,
+		   void *arg)
+{
+	struct pair *p = engine_pair(e, name);
+	struct change *c = p ? calloc(1, sizeof *c) : NULL;
+	struct pair_spec *s = c ? pair_spec_copy(p->spec) : NULL;
+	bool renamed = false, prefix_changed = false, bucket_changed = false;
+	int r = 0;
+
+	if (!p || p->removed) { /* none, or in the middle of another change */
+		cb(arg,
+		   &(const struct engine_error){
+			   .kind = p ? ENGINE_BUSY : ENGINE_NO_SUCH_PAIR, .code = 1, .subject = name},
+		   NULL, NULL);
+		pair_spec_free(s);
+		free(c);
+		return;
+	}
+	if (s) {
+		*c = (struct change){.engine = e,
+				     .spec = s,
+				     .old_name = strdup(name),
+				     .cb = cb,
+				     .arg = arg,
+				     .adopt = x->adopt_root};
+		LIST_INSERT_HEAD(&e->changes, c, link);
+		r |= replace(&s->name, x->name, &renamed);
+		r |= replace(&s->profile, x->profile, &c->restart);
+		r |= replace(&s->bucket, x->bucket, &bucket_changed);
+		r |= replace(&s->remote_prefix, x->remote_prefix, &prefix_changed);
+		r |= replace(&s->local_path, x->local_path, &c->adopt);
+	}
+	if (!s || r < 0 || !c->old_name) {
+		if (s)
+			change_free(c);
+		else
+			free(c);
+		cb(arg,
+		   &(const struct engine_error){
+			   .kind = ENGINE_LOCAL, .code = -ENOMEM, .message = err_text(-ENOMEM)},
+		   NULL, NULL);
+		return;
+	}
+	if (x->mode != PAIR_KEEP && (enum pair_mode)x->mode != s->mode) {
+		s->mode = (enum pair_mode)x->mode;
+		c->restart = true;
+	}
+	if (x->foreign != PAIR_KEEP)
+		s->foreign = (enum pair_foreign)x->foreign;
+	if (x->secrets != PAIR_KEEP && (bool)x->secrets != s->secrets) {
+		s->secrets = x->secrets;
+		c->restart = true; /* what is covered changes: everything is looked at again */
+	}
+	replace_number(&s->settle_ms, x->settle_ms);
+	replace_number(&s->rescan_seconds, x->rescan_seconds);
+	replace_number(&s->max_deletes, x->max_deletes);
+	replace_number(&s->max_delete_percent, x->max_delete_percent);
+	replace_number(&s->rescue_bytes, x->rescue_bytes);
+	/* Saying the same bucket again is how its user accepts that it was made anew. */
+	bool again = x->bucket && (p->trouble & TROUBLE_REMOTE_GONE);
+
+	c->first_again = bucket_changed || prefix_changed || c->adopt || again;
+	c->restart = c->restart || c->first_again;
+	start(c);
+}
+
+struct removal {
+	struct engine *engine;
+	char *name;
+	engine_done_cb cb;
+	void *arg;
+};
+
+static void removed(void *arg, struct pair *fresh)
+{
+	struct removal *x = arg;
+
+	report_removed(x->engine, x->name);
+	x->cb(x->arg, &(const struct engine_error){0});
+	free(x->name);
+	free(x);
+}
+
+void engine_remove(struct engine *e, const char *name, engine_done_cb cb, void *arg)
+{
+	struct pair *p = engine_pair(e, name);
+	struct removal *x = p ? calloc(1, sizeof *x) : NULL;
+	struct engine_error error = {.kind = p ? ENGINE_LOCAL : ENGINE_NO_SUCH_PAIR, .subject = name};
+
+	if (p && p->removed) {
+		free(x);
+		cb(arg, &(const struct engine_error){.kind = ENGINE_BUSY, .code = 1, .subject = name});
+		return;
+	}
+	if (x)
+		*x = (struct removal){.engine = e, .name = strdup(name), .cb = cb, .arg = arg};
+	error.code = !x || !x->name ? -ENOMEM : pairfile_remove(e->p.config_dir, name);
+	if (!p || error.code < 0) {
+		if (x)
+			free(x->name);
+		free(x);
+		error.message = err_text(error.code);
+		cb(arg, &error);
+		return;
+	}
+	p->on_reaped = removed;
+	p->reaped_arg = x;
+	p->removed = p->forget = true;
+	waits_drop_pair(p);
+	pair_stop_work(p);
+	pair_pump_later(p);
+}

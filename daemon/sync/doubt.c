@@ -1,0 +1,218 @@
+/* Writes in doubt: the reply was lost after the last byte (or a gateway spoke), so the server may have stored
+ * it, or may do so later. Nothing else is sent for such a path until its result is seen, or doubt_seconds
+ * have passed and one last look-up has succeeded; then what was sent is remembered as ours for a day. A write
+ * that the server answered with an error is looked up once: nothing of it can come later. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sync/pair.h"
+#include <errno.h>
+
+#define DOUBT_FIRST_MS 2000 /* looked up at once and 2, 4, 8, 16, 32 s … after it began */
+
+void doubt_begin(struct item *it, bool answered)
+{
+	struct pair *p = it->pair;
+	int64_t now = clock_monotonic_ms();
+
+	it->looked = 0;
+	it->suspect = it->suspect || (answered && it->row.note == INDEX_NOTE_DELETED);
+	it->doubt_began_ms = now;
+	it->doubt_until_ms = answered ? now : now + p->engine->p.settings->doubt_seconds * 1000;
+	it->next_ms = now;
+	item_doubt(it);
+	pair_pump_later(p);
+}
+
+static void park(struct item *it, const char *reason, const char *message, int64_t for_ms)
+{
+	struct pair *p = it->pair;
+	bool deletion = it->row.note == INDEX_NOTE_DELETED;
+
+	report_set_error(p, "%s: %s", it->path, message);
+	report_history(p, deletion ? "delete_remote" : "upload", it->path, it->l.size, NULL, "failed",
+		       message);
+
+	int r = judge_unnote(it);
+
+	if (r >= 0)
+		r = judge_skip(it, reason, message, true, clock_wall_ms() + for_ms);
+	if (r < 0) {
+		pair_index_failed(p, r);
+		item_retry(it, FULL_DISK_MS);
+	} else {
+		item_done(it);
+	}
+}
+
+/* Its time is over and it is not there. */
+static void give_up(struct item *it)
+{
+	struct pair *p = it->pair;
+	bool answered = it->doubt_until_ms == it->doubt_began_ms;
+	int r = 0;
+
+	if (it->row.note == INDEX_NOTE_DELETED && it->refused > 0) {
+		park(it, "not_owner",
+		     "the server answers 404 to its deletion although it is listed: the bucket has another "
+		     "owner",
+		     PARK_MS);
+		return;
+	}
+	if (it->row.note == INDEX_NOTE_HASH && it->refused >= REFUSED_TRIES) {
+		park(it, "refused", "the server answers 500 to this content, alone and repeatedly",
+		     REFUSED_MS);
+		return;
+	}
+	if (!answered) /* ours if it ever shows */
+		r = index_remember(p->engine->p.index, p->ip.key, it->path, it->row.note,
+				   &it->row.note_digest, clock_wall_ms());
+	if (r >= 0)
+		r = judge_unnote(it);
+	if (r < 0) {
+		pair_index_failed(p, r);
+		item_retry(it, FULL_DISK_MS);
+	} else if (it->refused > 0) {
+		item_retry(it, REFUSED_SPACING_MS);
+	} else if (answered) {
+		item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), 0));
+	} else {
+		item_ready(it);
+	}
+}
+
+static void seen(struct item *it)
+{
+	struct pair *p = it->pair;
+
+	if (it->row.note == INDEX_NOTE_DELETED) {
+		if (index_drop(p->engine->p.index, p->ip.key, it->path) < 0)
+			pair_index_failed(p, -EIO);
+		report_history(p, "delete_remote", it->path, it->row.size, &it->row.digest, "done",
+			       "found done");
+		item_done(it);
+		return;
+	}
+	judge_written(it, &it->r.version, "upload");
+	settle_uploaded(p->settle, it->path, clock_monotonic_ms(), 0);
+	/* After a restart nobody knows how the file looked when it was sent: it is looked at again. */
+	if (!it->l.has_digest)
+		it->again = true;
+	item_done(it);
+}
+
+static bool shows(const struct item *it)
+{
+	if (it->row.note == INDEX_NOTE_DELETED)
+		return it->r.presence == PLAN_ABSENT;
+	return it->r.presence == PLAN_FILE && it->r.version.has_digest &&
+	       digest_equal(&it->r.version.digest, &it->row.note_digest);
+}
+
+static void looked_up(void *arg, const struct remote_error *error)
+{
+	struct pair *p = arg;
+	struct item **items = STEAL(p->doubt_items);
+	size_t n = p->n_doubt_items;
+	int64_t now = clock_monotonic_ms();
+	bool suspected = false;
+
+	p->doubt_lookup = NULL;
+	p->n_doubt_items = 0;
+	if (error->code && error->code != ERR_CANCELED)
+		pair_remote_failed(p, error, false);
+	for (size_t i = 0; i < n; i++) {
+		struct item *it = items[i];
+
+		if (error->code) {
+			it->next_ms = now + DOUBT_FIRST_MS;
+			item_doubt(it);
+		} else if (shows(it)) {
+			seen(it);
+		} else if (now >= it->doubt_until_ms) {
+			/* Of a batch that the server refused, the first missing part in order is the suspect,
+			 * the others go on. */
+			if (it->suspect && suspected)
+				it->suspect = false;
+			suspected |= it->suspect;
+			give_up(it);
+		} else {
+			int64_t next = it->doubt_began_ms + ((int64_t)DOUBT_FIRST_MS << MIN(it->looked, 5U));
+
+			it->looked++;
+			it->next_ms = MIN(MAX(next, now + 1), it->doubt_until_ms);
+			item_doubt(it);
+		}
+	}
+	free(items);
+	if (!error->code)
+		server_online(p->server);
+	wait_check(p);
+	pair_check_first_sync(p);
+	pair_pump(p);
+}
+
+void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms)
+{
+	struct item *it, *next;
+	size_t n = 0;
+
+	if (p->doubt_lookup)
+		return;
+	TAILQ_FOREACH(it, &p->doubts, link) {
+		if (it->next_ms <= now_ms)
+			n++;
+		else if (it->next_ms < *ret_next_ms)
+			*ret_next_ms = it->next_ms;
+	}
+	if (!n || !pair_can_work(p) || p->server->offline)
+		return;
+	p->doubt_items = calloc(n, sizeof *p->doubt_items);
+	if (!p->doubt_items) {
+		*ret_next_ms = MIN(*ret_next_ms, now_ms + DOUBT_FIRST_MS);
+		return;
+	}
+	p->n_doubt_items = 0;
+	TAILQ_FOREACH_SAFE(it, &p->doubts, link, next) {
+		if (it->next_ms > now_ms || p->n_doubt_items == n)
+			continue;
+		item_busy(it);
+		p->doubt_items[p->n_doubt_items++] = it;
+	}
+	items_sort(p->doubt_items, p->n_doubt_items);
+	if (lookup_start(p, p->doubt_items, p->n_doubt_items, looked_up, p, &p->doubt_lookup) < 0) {
+		const struct remote_error memory = {.code = ERR_CANCELED, .message = "out of memory"};
+
+		looked_up(p, &memory);
+	}
+}
+
+static int load_one(void *arg, const struct index_row *row)
+{
+	struct pair *p = arg;
+	struct item *it = item_get(p, row->path);
+	int64_t age = clock_wall_ms() - row->note_ms, doubt = p->engine->p.settings->doubt_seconds * 1000;
+
+	if (!it)
+		return -ENOMEM;
+	it->row = *row;
+	it->has_row = true;
+	doubt_begin(it, false);
+	/* It began before the restart; a clock that jumped never makes the wait longer than from now. */
+	if (age > 0)
+		it->doubt_until_ms -= MIN(age, doubt);
+	return 0;
+}
+
+void doubt_load(struct pair *p)
+{
+	int r = index_noted(p->engine->p.index, p->ip.key, DELETE_MAX, load_one, p);
+
+	if (r < 0)
+		pair_index_failed(p, r);
+}
+
+void doubt_cancel(struct pair *p)
+{
+	lookup_cancel(p->doubt_lookup);
+}

@@ -1,0 +1,452 @@
+/* Plan: a scan that only says what a run would do now. The same walk, the same pure plan, the same guard;
+ * nothing is written, watched or sent but the listing. Works for a pair and for a spec that is not added yet.
+ */
+#include "base/err.h"
+#include "base/clock.h"
+#include "sync/names.h"
+#include "sync/pair.h"
+#include <errno.h>
+#include <sys/stat.h>
+
+struct planned_delete {
+	char *path;
+	int64_t size;
+	const char *reason;
+	bool excused;
+};
+
+struct engine_plan {
+	struct engine *engine;
+	struct pair_spec *spec;
+	struct pair shadow; /* what judging and paths need of a pair, never started */
+	struct remote *remote;
+	struct scan *scan;
+	struct scan_result result;
+	size_t next; /* item of the result */
+	struct item item;
+	struct scan_page page;
+	struct remote_file *page_files;
+	bool have_page, canceled, working;
+	char *after;
+	struct remote_call *call;
+	struct worker_job work;
+	int error;
+	struct engine_totals totals;
+	struct guard *guard;
+	struct planned_delete *deletes;
+	size_t n_deletes, cap_deletes;
+	engine_plan_cb cb;
+	void *arg;
+	LIST_ENTRY(engine_plan) link;
+};
+
+static void step(struct engine_plan *d);
+
+static void drop_page(struct engine_plan *d)
+{
+	for (size_t i = 0; i < d->page.n; i++)
+		free((char *)d->page_files[i].path);
+	free(d->page_files);
+	d->page_files = NULL;
+	d->page = (struct scan_page){0};
+	d->have_page = false;
+}
+
+static void plan_free(struct engine_plan *d)
+{
+	LIST_REMOVE(d, link);
+	loop_undefer(d->engine->p.loop, d);
+	drop_page(d);
+	scan_result_done(&d->result);
+	scan_free(d->scan);
+	guard_free(d->guard);
+	for (size_t i = 0; i < d->n_deletes; i++)
+		free(d->deletes[i].path);
+	free(d->deletes);
+	free(d->item.local);
+	free(d->after);
+	pair_spec_free(d->spec);
+	free(d);
+}
+
+static void fail(struct engine_plan *d, const struct engine_error *error)
+{
+	if (!d->canceled)
+		d->cb(d->arg, error, NULL, NULL);
+	plan_free(d);
+}
+
+static void fail_local(struct engine_plan *d, int code)
+{
+	fail(d, &(const struct engine_error){.kind = ENGINE_PATH_UNUSABLE,
+					     .code = code,
+					     .subject = d->spec->local_path,
+					     .message = err_text(code)});
+}
+
+static int emit(struct engine_plan *d, const char *action, const char *path, int64_t size, const char *reason)
+{
+	const struct engine_action a = {.action = action, .path = path, .size = size, .reason = reason};
+
+	return d->cb(d->arg, &(const struct engine_error){0}, &a, NULL);
+}
+
+/* Deletions are told last: only then does the guard know how many there are. */
+static void finish(struct engine_plan *d)
+{
+	const struct settings *s = d->engine->p.settings;
+	struct pair *p = &d->shadow;
+	int64_t pending = 0;
+	bool mass;
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_deletes; i++)
+		pending += !d->deletes[i].excused;
+	mass = guard_must_hold(d->guard, clock_monotonic_ms(), p->ip.files, pending,
+			       pair_setting(p, d->spec->max_deletes, s->max_deletes),
+			       pair_setting(p, d->spec->max_delete_percent, s->max_delete_percent));
+	for (size_t i = 0; i < d->n_deletes && r >= 0; i++) {
+		bool held = mass && !d->deletes[i].excused;
+
+		d->totals.deletes += !held;
+		r = emit(d, held ? "hold" : "delete_remote", d->deletes[i].path, d->deletes[i].size,
+			 held ? "more deletions than the pair allows" : d->deletes[i].reason);
+	}
+	if (r >= 0 && !d->canceled)
+		d->cb(d->arg, &(const struct engine_error){0}, NULL, &d->totals);
+	plan_free(d);
+}
+
+static int remember_delete(struct engine_plan *d, struct item *it)
+{
+	if (d->n_deletes == d->cap_deletes) {
+		size_t cap = d->cap_deletes ? d->cap_deletes * 2 : 64;
+		struct planned_delete *more = realloc(d->deletes, cap * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		d->deletes = more;
+		d->cap_deletes = cap;
+	}
+	d->deletes[d->n_deletes] = (struct planned_delete){
+		.path = strdup(it->path),
+		.size = it->r.version.size,
+		.reason = it->plan.reason,
+		.excused = it->confirmed || guard_excuse(d->guard, &it->row.digest, clock_monotonic_ms()),
+	};
+	return d->deletes[d->n_deletes++].path ? 0 : -ENOMEM;
+}
+
+static int tell(struct engine_plan *d, struct item *it)
+{
+	int64_t size = it->l.presence == PLAN_FILE ? it->l.size : it->r.version.size;
+
+	switch (it->plan.verdict) {
+	case PLAN_UPLOAD:
+	case PLAN_RESCUE_UPLOAD:
+		d->totals.uploads++;
+		d->totals.bytes += size;
+		if (!it->row.synced && it->l.has_digest)
+			guard_appeared(d->guard, it->path, &it->l.digest, clock_monotonic_ms());
+		return emit(d, "upload", it->path, size, it->plan.reason);
+	case PLAN_DELETE_REMOTE:
+	case PLAN_RESCUE_DELETE:
+		if (d->shadow.ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE) && !it->confirmed)
+			return emit(d, "hold", it->path, size,
+				    "a first sync deletes nothing that was there before");
+		return remember_delete(d, it);
+	case PLAN_HOLD_FOREIGN:
+	case PLAN_HOLD_LOCAL: return emit(d, "hold", it->path, size, it->plan.reason);
+	default: return 0;
+	}
+}
+
+/* --- one item after another --- */
+
+static void next_item(struct engine_plan *d);
+
+static void hash_run(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+	_cleanup_close_ int root = local_root_open(d->spec->local_path);
+
+	d->item.read_error = root < 0 ? root
+				      : local_hash(root, d->item.local, &d->shadow.rules, &d->canceled,
+						   &d->item.l.digest, &d->item.sig, &d->item.racy);
+	d->item.l.has_digest = d->item.read_error == 0;
+}
+
+static void judge_item(struct engine_plan *d);
+
+static void hashed(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+
+	d->working = false;
+	if (d->canceled) {
+		plan_free(d);
+		return;
+	}
+	if (d->item.read_error < 0) {
+		d->next++; /* it moved or cannot be read: nothing certain to say */
+		next_item(d);
+		return;
+	}
+	judge_item(d);
+}
+
+static void judge_item(struct engine_plan *d)
+{
+	struct item *it = &d->item;
+	bool renamed_apart;
+
+	judge_dry(it);
+	renamed_apart = it->l.presence == PLAN_FILE && !it->row.synced && !it->l.has_digest &&
+			it->plan.verdict == PLAN_UPLOAD && d->shadow.ip.files > 0;
+	/* A new file may be a moved one: its digest excuses the deletion of the old name. */
+	if (it->plan.verdict == PLAN_HASH || renamed_apart) {
+		d->working = true;
+		d->work.run = hash_run;
+		d->work.done = hashed;
+		worker_submit(d->engine->p.pool, WORKER_NORMAL, &d->work);
+		return;
+	}
+	if (tell(d, it) < 0) {
+		plan_free(d);
+		return;
+	}
+	d->next++;
+	next_item(d);
+}
+
+static void next_item(struct engine_plan *d)
+{
+	while (d->next < d->result.n_items) {
+		struct scan_item *found = &d->result.items[d->next];
+		struct item *it = &d->item;
+
+		free(it->local);
+		*it = (struct item){.pair = &d->shadow, .path = found->path};
+		if (names_decode(found->path, &it->local) < 0 || judge_load_row(it) < 0) {
+			d->next++;
+			continue;
+		}
+		it->found = (struct local_state){
+			.presence = found->local, .sig = found->sig, .linked = found->linked};
+		job_take_local(it);
+		it->r = (struct plan_remote){.presence = !found->remote_known    ? PLAN_UNKNOWN
+							 : found->remote_present ? PLAN_FILE
+										 : PLAN_ABSENT,
+					     .version = found->remote};
+		judge_item(d);
+		return;
+	}
+	if (d->result.done) {
+		finish(d);
+		return;
+	}
+	if (d->result.want_page)
+		drop_page(d);
+	step(d);
+}
+
+/* --- the scan --- */
+
+static void scan_run(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+
+	scan_step(d->scan, d->have_page ? &d->page : NULL, SCAN_STEP_ITEMS, &d->result);
+}
+
+static void scanned(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+
+	d->working = false;
+	if (d->canceled) {
+		plan_free(d);
+		return;
+	}
+	if (d->result.error < 0) {
+		fail_local(d, d->result.error);
+		return;
+	}
+	for (size_t i = 0; i < d->result.n_skips; i++)
+		if (strcmp(d->result.skips[i].reason, "ignored") != 0 &&
+		    emit(d, "skip", d->result.skips[i].path, -1, d->result.skips[i].reason) < 0) {
+			plan_free(d);
+			return;
+		}
+	d->next = 0;
+	next_item(d);
+}
+
+static void on_page(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
+		    bool more)
+{
+	struct engine_plan *d = arg;
+	size_t cut = strlen(d->spec->remote_prefix);
+	bool final = !more;
+	char *after;
+
+	d->call = NULL;
+	if (error->code || d->canceled) {
+		fail(d, &(const struct engine_error){.kind = ENGINE_REMOTE,
+						     .code = error->code,
+						     .subject = d->spec->bucket,
+						     .remote = error});
+		return;
+	}
+	after = n ? strdup(files[n - 1].path) : NULL;
+	d->page_files = calloc(n ? n : 1, sizeof *d->page_files);
+	for (size_t i = 0; i < n && d->page_files; i++) {
+		if (strncmp(files[i].path, d->spec->remote_prefix, cut) != 0) {
+			final = true;
+			break;
+		}
+		d->page_files[i] = files[i];
+		d->page_files[i].path = strdup(files[i].path + cut);
+		if (!d->page_files[i].path)
+			break;
+		d->page.n++;
+	}
+	if (!d->page_files || (n && !after)) {
+		free(after);
+		fail_local(d, -ENOMEM);
+		return;
+	}
+	if (after) {
+		free(d->after);
+		d->after = after;
+	}
+	d->page.files = d->page_files;
+	d->page.final = final;
+	d->have_page = true;
+	step(d);
+}
+
+static void step(struct engine_plan *d)
+{
+	if (!d->have_page) {
+		d->page.requested_ns = clock_wall_ns();
+		if (d->remote->ops->list(d->remote, d->spec->bucket, d->after, LIST_PAGE, on_page, d,
+					 &d->call) < 0)
+			fail_local(d, -ENOMEM);
+		return;
+	}
+	scan_result_done(&d->result);
+	d->working = true;
+	d->work.run = scan_run;
+	d->work.done = scanned;
+	worker_submit(d->engine->p.pool, WORKER_NORMAL, &d->work);
+}
+
+/* --- beginning and ending --- */
+
+static void begin_run(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+	_cleanup_close_ int root = local_root_open(d->spec->local_path);
+	struct stat st;
+
+	d->error = root < 0 ? root : 0;
+	if (d->error < 0 || fstat(root, &st) < 0) {
+		d->error = d->error < 0 ? d->error : -errno;
+		return;
+	}
+	d->shadow.rules.root_dev = st.st_dev;
+	d->shadow.root_ino = st.st_ino;
+}
+
+static void begun(struct worker_job *work)
+{
+	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
+	struct scan_params params = {.root_path = d->spec->local_path,
+				     .pair = d->shadow.ip.key,
+				     .index_path = d->engine->p.index_path,
+				     .prefix = "",
+				     .walk = true,
+				     .listing = true};
+
+	d->working = false;
+	params.rules = d->shadow.rules;
+	if (d->canceled) {
+		plan_free(d);
+		return;
+	}
+	if (d->error >= 0)
+		d->error = scan_new(&params, d->shadow.root_ino, &d->scan);
+	if (d->error < 0)
+		fail_local(d, d->error);
+	else
+		step(d);
+}
+
+bool plans_use(struct engine *e, const struct remote *remote)
+{
+	struct engine_plan *d;
+
+	LIST_FOREACH(d, &e->plans, link)
+		if (d->remote == remote)
+			return true;
+	return false;
+}
+
+int engine_plan_start(struct engine *e, const char *name, const struct pair_spec *spec, engine_plan_cb cb,
+		      void *arg, struct engine_plan **ret_plan)
+{
+	struct pair *p = name ? engine_pair(e, name) : NULL;
+	struct engine_plan *d;
+	const char *profile;
+	int r;
+
+	if (name && !p)
+		return -ENOENT;
+	d = calloc(1, sizeof *d);
+	if (!d)
+		return -ENOMEM;
+	d->engine = e;
+	d->cb = cb;
+	d->arg = arg;
+	LIST_INSERT_HEAD(&e->plans, d, link);
+	d->spec = pair_spec_copy(p ? p->spec : spec);
+	d->guard = guard_new();
+	d->shadow.engine = e;
+	d->shadow.spec = d->spec;
+	d->shadow.ip.key = -1; /* no rows */
+	d->shadow.ip.first_sync = true;
+	if (p)
+		d->shadow.ip = p->ip;
+	engine_own_dirs(e, &d->shadow.rules);
+	if (d->spec && !d->spec->remote_prefix)
+		d->spec->remote_prefix = strdup("");
+	r = d->spec && d->guard && d->spec->remote_prefix ? 0 : -ENOMEM;
+	if (r >= 0) {
+		d->shadow.rules.ignore.secrets = d->spec->secrets;
+		d->after = strdup(d->spec->remote_prefix);
+		r = d->after ? e->p.remote_of(e->p.remote_arg, d->spec->profile, &d->remote, &profile)
+			     : -ENOMEM;
+	}
+	if (r < 0) {
+		plan_free(d);
+		return r;
+	}
+	d->working = true;
+	d->work.run = begin_run;
+	d->work.done = begun;
+	worker_submit(e->p.pool, WORKER_URGENT, &d->work);
+	*ret_plan = d;
+	return 0;
+}
+
+void engine_plan_cancel(struct engine_plan *d)
+{
+	if (!d)
+		return;
+	d->canceled = true;
+	if (d->call)
+		d->remote->ops->cancel(d->call);
+	if (d->scan)
+		scan_cancel(d->scan);
+}

@@ -1,0 +1,197 @@
+/* Holds: what waits for a word of the user, and what becomes of it. apply lets the deletion or overwrite go
+ * on without the guard; restore keeps the other side's version by bringing it here. */
+#include "base/err.h"
+#include "base/log.h"
+#include "sync/pair.h"
+#include <errno.h>
+
+#define RESTORE_PARALLEL 4 /* each holds two descriptors */
+
+const char *engine_hold_reason_name(enum index_hold_reason reason)
+{
+	switch (reason) {
+	case INDEX_HOLD_MASS: return "mass";
+	case INDEX_HOLD_FIRST_SYNC: return "first_sync";
+	case INDEX_HOLD_FOREIGN: return "foreign";
+	case INDEX_HOLD_TOO_LARGE: return "too_large";
+	case INDEX_HOLD_RENAMED: return "renamed";
+	}
+	return "unknown";
+}
+
+/* Looks at a held path again, both sides. */
+static int revive(struct pair *p, const char *path)
+{
+	struct item *it = item_find(p, path);
+
+	if (it) {
+		if (it->state == ITEM_BUSY || it->state == ITEM_DOUBT)
+			it->again_remote = true;
+		else
+			it->check_remote = true;
+		return 0;
+	}
+	it = item_get(p, path);
+	if (!it)
+		return -ENOMEM;
+	it->check_remote = true;
+	item_ready(it);
+	return 0;
+}
+
+static int review_one(void *arg, const struct index_hold *hold)
+{
+	return revive(arg, hold->path);
+}
+
+void holds_review(struct pair *p)
+{
+	int r = index_hold_range(p->engine->p.index, p->ip.key, NULL, INT32_MAX, review_one, p);
+
+	if (r < 0)
+		report_set_error(p, "held paths could not be reviewed: %s", err_text(r));
+}
+
+/* --- confirm, restore --- */
+
+struct confirm {
+	struct pair *pair;
+	int64_t n;
+	size_t restoring, next;
+	int error;
+	engine_confirm_cb cb;
+	void *arg;
+	char **paths;
+	size_t n_paths, cap_paths;
+};
+
+static void confirm_end(struct confirm *c)
+{
+	struct pair *p = c->pair;
+	struct engine_error error = {0};
+
+	if (c->error < 0)
+		error = (struct engine_error){.kind = ENGINE_LOCAL,
+					      .code = c->error,
+					      .subject = p->spec->local_path,
+					      .message = err_text(c->error)};
+	else if (c->n == 0)
+		error = (struct engine_error){.kind = ENGINE_NOTHING_HELD, .subject = p->spec->name};
+	c->cb(c->arg, &error, c->n);
+	for (size_t i = 0; i < c->n_paths; i++)
+		free(c->paths[i]);
+	free(c->paths);
+	free(c);
+	p->counts_stale = true;
+	report_changed(p);
+	pair_pump_later(p);
+}
+
+static void restore_next(struct confirm *c);
+
+static void restored(void *arg, int error)
+{
+	struct confirm *c = arg;
+
+	c->restoring--;
+	if (error < 0)
+		c->error = error;
+	else
+		c->n++;
+	restore_next(c);
+}
+
+/* Keeps a few going; the rest goes on when one fails, the first error is reported at the end. */
+static void restore_next(struct confirm *c)
+{
+	while (c->restoring < RESTORE_PARALLEL && c->next < c->n_paths) {
+		int r = restore_start(c->pair, c->paths[c->next++], restored, c);
+
+		if (r >= 0)
+			c->restoring++;
+		else if (r != -ENOENT)
+			c->error = r;
+	}
+	if (!c->restoring && c->next == c->n_paths)
+		confirm_end(c);
+}
+
+static int collect(void *arg, const struct index_hold *hold)
+{
+	struct confirm *c = arg;
+
+	if (c->n_paths == c->cap_paths) {
+		size_t cap = c->cap_paths ? c->cap_paths * 2 : 64;
+		char **more = realloc(c->paths, cap * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		c->paths = more;
+		c->cap_paths = cap;
+	}
+	c->paths[c->n_paths] = strdup(hold->path);
+	return c->paths[c->n_paths++] ? 0 : -ENOMEM;
+}
+
+static int apply_one(struct pair *p, const char *path)
+{
+	struct index_hold hold;
+	int r = index_hold_get(p->engine->p.index, p->ip.key, path, &hold);
+
+	if (r < 0)
+		return r;
+	hold.path = path;
+	hold.confirmed = true;
+	r = index_hold_put(p->engine->p.index, p->ip.key, &hold);
+	return r < 0 ? r : revive(p, path);
+}
+
+static void apply(struct confirm *c)
+{
+	struct index *index = c->pair->engine->p.index;
+	int r = index_begin(index);
+
+	for (size_t i = 0; r >= 0 && i < c->n_paths; i++) {
+		r = apply_one(c->pair, c->paths[i]);
+		if (r >= 0)
+			c->n++;
+		else if (r == -ENOENT)
+			r = 0;
+	}
+	int k = index_commit(index);
+
+	c->error = r < 0 ? r : k;
+	confirm_end(c);
+}
+
+void engine_confirm(struct engine *e, const char *name, bool apply_held, const char *const *paths,
+		    size_t n_paths, engine_confirm_cb cb, void *arg)
+{
+	struct pair *p = engine_pair(e, name);
+	struct confirm *c = calloc(1, sizeof *c);
+	int r = 0;
+
+	if (!p || !c) {
+		const struct engine_error error = {.kind = p ? ENGINE_LOCAL : ENGINE_NO_SUCH_PAIR,
+						   .code = -ENOMEM,
+						   .subject = name,
+						   .message = err_text(-ENOMEM)};
+
+		free(c);
+		cb(arg, &error, 0);
+		return;
+	}
+	*c = (struct confirm){.pair = p, .cb = cb, .arg = arg};
+	if (!paths)
+		r = index_hold_range(e->p.index, p->ip.key, NULL, INT32_MAX, collect, c);
+	for (size_t i = 0; paths && r >= 0 && i < n_paths; i++)
+		r = collect(c, &(const struct index_hold){.path = paths[i]});
+	if (r < 0) {
+		c->error = r;
+		confirm_end(c);
+	} else if (apply_held) {
+		apply(c);
+	} else {
+		restore_next(c);
+	}
+}

@@ -1,0 +1,35 @@
+/* Private to the sync room: a set of paths that goes through the steps together. */
+#pragma once
+#include "sync/pair.h"
+
+struct job {
+	struct pair *pair;
+	struct item **items; /* sorted by path */
+	size_t n;
+	struct worker_job work;
+	int root_error; /* work_check_root said so */
+	struct lookup *lookup;
+	struct remote_call *call;
+	bool canceled, stopping;
+	/* sending */
+	struct item **send; /* items whose bytes may have to travel, in path order */
+	size_t n_send;
+	size_t run_from, run_to; /* the run being read */
+	struct item **sent;      /* parts handed over, in order */
+	size_t n_sent;
+	uint64_t fed_bytes; /* of the parts */
+	bool reading, ended, batch;
+	int64_t began_ms;
+	/* deletions */
+	size_t deleting;
+};
+
+struct job *job_new(struct pair *p, size_t max);
+void job_free(struct job *j);
+void job_number(struct job *j); /* tells the items their slots */
+/* Everybody still in the job becomes ready again: nothing was begun for them. */
+void job_release(struct job *j);
+/* In a worker: is the root ours? Then looks at every path below it. */
+void job_inspect_run(struct worker_job *work);
+/* After job_inspect_run, on the loop: false when the root is not there (the job was released). */
+bool job_root_ok(struct job *j);

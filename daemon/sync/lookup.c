@@ -1,0 +1,185 @@
+/* Looking paths up: their present versions on the server, from the listing by cursor, with as few requests as
+ * the gaps between them allow. A request starts just below the next wanted path and covers whatever its page
+ * reaches; so neighbours share one, distant paths get one each. Metadata and HEAD may be minutes old and are
+ * never asked. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "sync/pair.h"
+#include <errno.h>
+
+struct lookup {
+	struct pair *pair;
+	struct item **items;
+	size_t n, i;
+	char *want; /* stored path of items[i] */
+	char *after;
+	struct remote_call *call;
+	lookup_cb cb;
+	void *arg;
+};
+
+static void lookup_end(struct lookup *l, const struct remote_error *error)
+{
+	lookup_cb cb = l->cb;
+	void *arg = l->arg;
+
+	free(l->want);
+	free(l->after);
+	free(l);
+	cb(arg, error);
+}
+
+static size_t put_utf8(char *out, uint32_t c)
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xC0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3F));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xE0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3F));
+		out[2] = (char)(0x80 | (c & 0x3F));
+		return 3;
+	}
+	out[0] = (char)(0xF0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3F));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3F));
+	out[3] = (char)(0x80 | (c & 0x3F));
+	return 4;
+}
+
+/* A cursor below `path` with (almost) nothing between: the last character lowered by one, then the highest
+ * character there is. What could still lie between is skipped by reading on. The path without its last
+ * character where it cannot be lowered. */
+static char *just_below(const char *path)
+{
+	size_t len = strlen(path), start = len;
+
+	while (start > 0 && ((unsigned char)path[start - 1] & 0xC0) == 0x80)
+		start--;
+	if (start > 0)
+		start--;
+
+	uint32_t c = 0;
+	char *out = malloc(len + 9);
+
+	if (!out)
+		return NULL;
+	memcpy(out, path, start);
+	if (utf8_next(path + start, len - start, &c) && c > 1) {
+		c = c == 0xE000 ? 0xD7FF : c - 1;
+		start += put_utf8(out + start, c);
+		start += put_utf8(out + start, 0x10FFFF);
+	}
+	out[start] = '\0';
+	return out;
+}
+
+static int lookup_next(struct lookup *l);
+
+static void set_absent(struct item *it)
+{
+	it->r = (struct plan_remote){.presence = PLAN_ABSENT};
+}
+
+/* Gives every wanted path up to the page's end its answer; true when all are answered. */
+static bool take_page(struct lookup *l, const struct remote_file *files, size_t n, bool more)
+{
+	for (size_t f = 0; l->i < l->n;) {
+		if (f == n) {
+			if (more)
+				return false; /* the page ended below the wanted path */
+			set_absent(l->items[l->i]);
+		} else {
+			int order = strcmp(files[f].path, l->want);
+
+			if (order < 0) {
+				f++;
+				continue;
+			}
+			if (order == 0)
+				l->items[l->i]->r = (struct plan_remote){.presence = PLAN_FILE,
+									 .version = files[f++].version};
+			else
+				set_absent(l->items[l->i]);
+		}
+		l->i++;
+		free(l->want);
+		l->want = l->i < l->n ? pair_full_path(l->pair, l->items[l->i]->path) : NULL;
+		if (l->i < l->n && !l->want)
+			return false;
+	}
+	return true;
+}
+
+static void on_page(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
+		    bool more)
+{
+	struct lookup *l = arg;
+	const struct remote_error memory = {.code = -ENOMEM, .message = "out of memory"};
+
+	l->call = NULL;
+	if (error->code) {
+		lookup_end(l, error);
+		return;
+	}
+	size_t before = l->i;
+
+	if (take_page(l, files, n, more)) {
+		lookup_end(l, &(const struct remote_error){0});
+		return;
+	}
+	if (l->want && l->i == before && n > 0) { /* something lay between: go on behind it */
+		free(l->after);
+		l->after = strdup(files[n - 1].path);
+	} else {
+		free(l->after);
+		l->after = l->want ? just_below(l->want) : NULL;
+	}
+	if (!l->want || !l->after || lookup_next(l) < 0)
+		lookup_end(l, &memory);
+}
+
+static int lookup_next(struct lookup *l)
+{
+	size_t left = l->n - l->i;
+	int limit = left == 1 ? 1 : (int)MIN(left * 2, (size_t)LIST_PAGE);
+
+	return l->pair->remote->ops->list(l->pair->remote, l->pair->spec->bucket, l->after, limit, on_page, l,
+					  &l->call);
+}
+
+int lookup_start(struct pair *p, struct item **items, size_t n, lookup_cb cb, void *arg,
+		 struct lookup **ret_lookup)
+{
+	struct lookup *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return -ENOMEM;
+	*l = (struct lookup){.pair = p, .items = items, .n = n, .cb = cb, .arg = arg};
+	l->want = pair_full_path(p, items[0]->path);
+	l->after = l->want ? just_below(l->want) : NULL;
+
+	int r = l->after ? lookup_next(l) : -ENOMEM;
+
+	if (r < 0) {
+		free(l->want);
+		free(l->after);
+		free(l);
+		return r;
+	}
+	*ret_lookup = l;
+	return 0;
+}
+
+void lookup_cancel(struct lookup *l)
+{
+	if (l)
+		l->pair->remote->ops->cancel(l->call);
+}

@@ -1,0 +1,571 @@
+/* Scans of a pair: what is wanted, pages of the listing, steps in a worker, and what becomes of what they
+ * find. Also the hints of inotify, which either dirty one path or want a scan. Not here: the walk itself
+ * (scan.c), what is done about a path (judge.c, job.c). */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sync/names.h"
+#include "sync/pair.h"
+#include <errno.h>
+
+#define OVERFLOW_RATIO 10 /* a tree that overflows all the time is not walked all the time */
+#define RETRY_WALK_MS  10000
+
+struct walk {
+	struct pair *pair;
+	struct scan *scan;
+	struct scan_want want;
+	struct worker_job work;
+	struct scan_result result;
+	struct remote_file *page_files; /* paths are our copies, cut to the pair's own */
+	struct scan_page page;
+	bool have_page, working, fetching, canceled, listing_began;
+	char *full_prefix; /* stored prefix: the pair's and the subtree's */
+	char *after;
+	struct remote_call *call;
+	int64_t began_ms;
+	bool incomplete;
+};
+
+static void step(struct walk *w);
+
+/* --- what is wanted --- */
+
+static void want_free(struct scan_want *w)
+{
+	free(w->prefix);
+	free(w);
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+void walk_want(struct pair *p, const char *prefix, bool walk, bool listing, bool check_all)
+{
+	struct scan_want *w, *next;
+
+	/* One that covers it is waiting already; or it covers those. */
+	TAILQ_FOREACH(w, &p->wants, link)
+		if (starts_with(prefix, w->prefix) && w->walk >= walk && w->listing >= listing &&
+		    w->check_all >= check_all)
+			return;
+	TAILQ_FOREACH_SAFE(w, &p->wants, link, next) {
+		if (!starts_with(w->prefix, prefix))
+			continue;
+		walk |= w->walk;
+		listing |= w->listing;
+		check_all |= w->check_all;
+		TAILQ_REMOVE(&p->wants, w, link);
+		want_free(w);
+	}
+	w = calloc(1, sizeof *w);
+	if (!w || !(w->prefix = strdup(prefix))) {
+		free(w);
+		p->overflowed = true; /* the whole tree later */
+		return;
+	}
+	w->walk = walk;
+	w->listing = listing;
+	w->check_all = check_all;
+	TAILQ_INSERT_TAIL(&p->wants, w, link);
+	pair_pump_later(p);
+}
+
+bool walk_pending(const struct pair *p)
+{
+	return p->walk || !TAILQ_EMPTY(&p->wants);
+}
+
+/* --- the end of one --- */
+
+static void drop_page(struct walk *w)
+{
+	for (size_t i = 0; i < w->page.n; i++)
+		free((char *)w->page_files[i].path);
+	free(w->page_files);
+	w->page_files = NULL;
+	w->page = (struct scan_page){0};
+	w->have_page = false;
+}
+
+static void walk_free(struct walk *w)
+{
+	drop_page(w);
+	scan_result_done(&w->result);
+	scan_free(w->scan);
+	free(w->want.prefix);
+	free(w->full_prefix);
+	free(w->after);
+	free(w);
+}
+
+static void end(struct walk *w)
+{
+	struct pair *p = w->pair;
+	struct rescan_waiter *x, *next;
+
+	p->walk = NULL;
+	walk_free(w);
+	if (TAILQ_EMPTY(&p->wants))
+		LIST_FOREACH_SAFE(x, &p->rescan_waiters, link, next) {
+			LIST_REMOVE(x, link);
+			x->cb(x->arg, &(const struct engine_error){0});
+			free(x);
+		}
+	wait_scan_ended(p);
+	report_changed(p);
+	pair_check_first_sync(p);
+	pair_pump_later(p);
+}
+
+static void end_again(struct walk *w)
+{
+	/* It is wanted still. */
+	walk_want(w->pair, w->want.prefix, w->want.walk, w->want.listing, w->want.check_all);
+	end(w);
+}
+
+static void complete(struct walk *w)
+{
+	struct pair *p = w->pair;
+	bool whole = !w->want.prefix[0];
+	int64_t now = clock_monotonic_ms();
+	int r = 0;
+
+	if (w->want.walk)
+		r = index_skip_drop_older(p->engine->p.index, p->ip.key, w->want.prefix, p->scan_count);
+	p->counts_stale = true;
+	if (whole && w->want.walk) {
+		p->walk_took_ms = now - w->began_ms;
+		p->walk_ended_ms = now;
+	}
+	if (whole && w->want.walk && w->want.listing) {
+		p->ip.last_full_check_ms = clock_wall_ms();
+		if (r >= 0)
+			r = index_pair_put(p->engine->p.index, &p->ip, false);
+		p->accept_empty = false;
+		p->first_sync_scanned = true;
+		p->first_sync_seq = p->seq + 1;
+		holds_review(p);
+		pair_arm_timers(p);
+	}
+	if (r < 0)
+		pair_index_failed(p, r);
+	end(w);
+}
+
+/* --- what was found --- */
+
+static void take_item(struct walk *w, struct scan_item *found)
+{
+	struct pair *p = w->pair;
+	struct item *it = item_find(p, found->path);
+	bool gone = found->local == PLAN_ABSENT && found->has_row;
+
+	if (it) {
+		if (it->state == ITEM_BUSY || it->state == ITEM_DOUBT)
+			it->again_remote = true; /* set aside until that is settled */
+		else
+			it->check_remote = true;
+		return;
+	}
+	if (gone && p->n_deletes >= DELETE_MAX) {
+		p->deletes_overflow = true;
+		return;
+	}
+	it = item_get(p, found->path);
+	if (!it) { /* a name no disk can hold is listed by the scan; else out of memory: the next scan finds
+		      it */
+		return;
+	}
+	it->check_remote = found->remote_known || gone;
+	it->gone_settled = gone;
+	it->verify = w->want.check_all;
+	it->found.sig = found->sig; /* a size to go by until it is looked at */
+	/* Deletions settle longer, those found by a scan too; and what is unsettled is set aside. */
+	if (gone || settle_has(p->settle, found->path))
+		item_retry(it, p->engine->p.settings->delete_settle_ms);
+	else
+		item_ready(it);
+}
+
+static int take_skip(struct walk *w, const struct scan_skip *s)
+{
+	struct pair *p = w->pair;
+	char reason[32];
+	int64_t retry_ms;
+	struct index_skip skip = {.path = s->path,
+				  .reason = s->reason,
+				  .message = s->error ? strerror(-s->error) : NULL,
+				  .scan = p->scan_count};
+
+	if (strcmp(s->reason, "ignored") == 0)
+		return 0;
+	if (index_skip_get(p->engine->p.index, p->ip.key, s->path, reason, &retry_ms) == 0 && retry_ms > 0)
+		return 0; /* parked for a reason of its own */
+	p->counts_stale = true;
+	return index_skip_put(p->engine->p.index, p->ip.key, &skip);
+}
+
+static void stepped(struct worker_job *work)
+{
+	struct walk *w = (struct walk *)((char *)work - offsetof(struct walk, work));
+	struct pair *p = w->pair;
+	struct scan_result *r = &w->result;
+	int error = r->error;
+
+	w->working = false;
+	if (w->canceled || !pair_can_work(p)) {
+		if (!p->removed)
+			walk_want(p, w->want.prefix, w->want.walk, w->want.listing, w->want.check_all);
+		end(w);
+		return;
+	}
+	if (error >= 0 && r->n_skips) {
+		error = index_begin(p->engine->p.index);
+		for (size_t i = 0; error >= 0 && i < r->n_skips; i++)
+			error = take_skip(w, &r->skips[i]);
+		int c = index_commit(p->engine->p.index);
+
+		if (error >= 0)
+			error = c;
+		if (error < 0) {
+			pair_index_failed(p, error);
+			end_again(w);
+			return;
+		}
+	}
+	for (size_t i = 0; error >= 0 && i < r->n_items; i++)
+		take_item(w, &r->items[i]);
+	w->incomplete |= r->incomplete;
+	if (error < 0) {
+		if (error == -ENOENT || error == -ENOTDIR || error == -ESTALE || error == -EACCES) {
+			root_check(p);
+		} else {
+			report_set_error(p, "the scan failed: %s", err_text(error));
+			log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(p->spec->name)),
+				  "the scan failed: %s", err_text(error));
+		}
+		p->overflowed = true; /* the timer walks again */
+		end(w);
+		pair_arm_timers(p);
+		return;
+	}
+	if (r->done) {
+		complete(w);
+		return;
+	}
+	if (r->want_page)
+		drop_page(w);
+	step(w);
+	pair_pump(p);
+}
+
+static void step_run(struct worker_job *work)
+{
+	struct walk *w = (struct walk *)((char *)work - offsetof(struct walk, work));
+
+	scan_step(w->scan, w->have_page ? &w->page : NULL, SCAN_STEP_ITEMS, &w->result);
+}
+
+/* --- pages --- */
+
+static bool emptied(struct walk *w)
+{
+	struct pair *p = w->pair;
+
+	report_totals(p);
+	if (w->listing_began || w->page.n || !w->page.final || w->want.prefix[0] || p->accept_empty ||
+	    p->ip.files < GUARD_SMALL_ROOT)
+		return false;
+	p->emptied = true;
+	pair_trouble(
+		p, TROUBLE_REMOTE_GONE,
+		"the bucket is empty although %lld files were there; `cfctl sync resume %s` sends them again",
+		(long long)p->ip.files, p->spec->name);
+	return true;
+}
+
+static void on_page(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
+		    bool more)
+{
+	struct walk *w = arg;
+	struct pair *p = w->pair;
+	size_t cut = strlen(p->spec->remote_prefix);
+	bool final = !more;
+
+	w->call = NULL;
+	w->fetching = false;
+	if (error->code || w->canceled || !pair_can_work(p)) {
+		if (error->code && error->code != ERR_CANCELED)
+			pair_remote_failed(p, error, false);
+		if (p->removed)
+			end(w);
+		else
+			end_again(w);
+		return;
+	}
+	server_online(p->server);
+	w->page_files = calloc(n ? n : 1, sizeof *w->page_files);
+	for (size_t i = 0; i < n && w->page_files; i++) {
+		if (!starts_with(files[i].path, w->full_prefix)) {
+			final = true; /* beyond the subtree */
+			break;
+		}
+		w->page_files[w->page.n] = files[i];
+		w->page_files[w->page.n].path = strdup(files[i].path + cut);
+		if (!w->page_files[w->page.n].path)
+			break;
+		w->page.n++;
+	}
+	char *after = n ? strdup(files[n - 1].path) : NULL;
+
+	if (!w->page_files || (n && !after)) {
+		free(after);
+		report_set_error(p, "the scan failed: %s", err_text(-ENOMEM));
+		end(w);
+		return;
+	}
+	if (after) {
+		free(w->after);
+		w->after = after;
+	}
+	w->page.files = w->page_files;
+	w->page.final = final;
+	w->have_page = true;
+	if (emptied(w)) {
+		end(w);
+		return;
+	}
+	w->listing_began = true;
+	step(w);
+}
+
+static void fetch_page(struct walk *w)
+{
+	struct pair *p = w->pair;
+
+	w->page.requested_ns = clock_wall_ns();
+	w->fetching = true;
+	if (p->remote->ops->list(p->remote, p->spec->bucket, w->after, LIST_PAGE, on_page, w, &w->call) < 0) {
+		w->fetching = false;
+		report_set_error(p, "the listing failed: %s", err_text(-ENOMEM));
+		p->overflowed = true;
+		end(w);
+	}
+}
+
+/* Goes on if the queue has room: a scan of any tree takes constant memory. */
+static void step(struct walk *w)
+{
+	struct pair *p = w->pair;
+
+	if (w->working || w->fetching || items_active(p) - p->n_deletes > QUEUE_HIGH)
+		return;
+	if (w->want.listing && !w->have_page) {
+		if (!p->server->offline)
+			fetch_page(w);
+		return;
+	}
+	scan_result_done(&w->result);
+	w->working = true;
+	w->work.run = step_run;
+	w->work.done = stepped;
+	worker_submit(p->engine->p.pool, WORKER_NORMAL, &w->work);
+}
+
+/* --- beginning one --- */
+
+static int begin(struct pair *p, struct scan_want *want)
+{
+	struct walk *w = calloc(1, sizeof *w);
+	int r = -ENOMEM;
+
+	if (!w)
+		return r;
+	w->pair = p;
+	w->want = *want;
+	w->want.prefix = strdup(want->prefix);
+	w->full_prefix = w->want.prefix ? pair_full_path(p, w->want.prefix) : NULL;
+	w->after = w->full_prefix ? strdup(w->full_prefix) : NULL;
+	w->began_ms = clock_monotonic_ms();
+	if (w->after) {
+		struct scan_params params = {
+			.root_path = p->spec->local_path,
+			.pair = p->ip.key,
+			.index_path = p->engine->p.index_path,
+			.prefix = w->want.prefix,
+			.rules = p->rules,
+			.watch = p->watch,
+			.walk = w->want.walk,
+			.listing = w->want.listing,
+			.check_all = w->want.check_all,
+		};
+
+		r = scan_new(&params, p->root_ino, &w->scan);
+	}
+	if (r < 0) {
+		walk_free(w);
+		return r;
+	}
+	p->scan_count++;
+	p->walk = w;
+	report_changed(p);
+	step(w);
+	return 0;
+}
+
+static bool overflow_due(struct pair *p)
+{
+	return p->overflowed && clock_monotonic_ms() >= p->walk_ended_ms + p->walk_took_ms * OVERFLOW_RATIO;
+}
+
+void walk_pump(struct pair *p)
+{
+	struct scan_want *want;
+	int r;
+
+	if (p->walk) {
+		if (items_active(p) - p->n_deletes < QUEUE_LOW)
+			step(p->walk);
+		return;
+	}
+	if (overflow_due(p)) {
+		p->overflowed = false;
+		walk_want(p, "", true, false, false);
+	}
+	want = TAILQ_FIRST(&p->wants);
+	if (!want || !pair_can_work(p) || (want->listing && p->server->offline))
+		return;
+	TAILQ_REMOVE(&p->wants, want, link);
+	r = begin(p, want);
+	if (r < 0) {
+		report_set_error(p, "the scan could not begin: %s", err_text(r));
+		p->overflowed = true;
+		p->walk_ended_ms = clock_monotonic_ms();
+		p->walk_took_ms = RETRY_WALK_MS / OVERFLOW_RATIO;
+		pair_arm_timers(p);
+	}
+	want_free(want);
+}
+
+void walk_cancel(struct pair *p)
+{
+	struct walk *w = p->walk;
+
+	if (!w)
+		return;
+	w->canceled = true;
+	scan_cancel(w->scan);
+	if (w->call) {
+		p->remote->ops->cancel(w->call);
+	} else if (!w->working) {
+		/* It waits for room in the queue: nobody else ends it. */
+		if (!p->removed)
+			end_again(w);
+		else
+			end(w);
+	}
+}
+
+/* --- hints --- */
+
+static void want_subtree(struct pair *p, const char *local)
+{
+	_cleanup_free_ char *encoded = local[0] ? names_encode(local) : strdup("");
+	_cleanup_free_ char *prefix = NULL;
+
+	if (encoded && encoded[0]) {
+		size_t len = strlen(encoded);
+
+		prefix = malloc(len + 2);
+		if (prefix) {
+			memcpy(prefix, encoded, len);
+			memcpy(prefix + len, "/", 2);
+		}
+	}
+	if (!encoded || (encoded[0] && !prefix))
+		p->overflowed = true;
+	else
+		walk_want(p, prefix ? prefix : "", true, false, false);
+}
+
+static int want_polled(void *arg, const char *path)
+{
+	want_subtree(arg, path);
+	return 0;
+}
+
+void walk_want_polled(struct pair *p)
+{
+	if (p->watch)
+		watch_polled_each(p->watch, want_polled, p);
+}
+
+void renamed_free(struct renamed *x)
+{
+	if (!x)
+		return;
+	free(x->old_path);
+	free(x->new_path);
+	free(x);
+}
+
+static void remember_rename(struct pair *p, const char *old_local, const char *new_local)
+{
+	struct renamed *x = calloc(1, sizeof *x), *old;
+
+	if (!x)
+		return; /* then it is a creation and a deletion */
+	x->old_path = names_encode(old_local);
+	x->new_path = names_encode(new_local);
+	x->at_ms = clock_monotonic_ms();
+	if (!x->old_path || !x->new_path) {
+		renamed_free(x);
+		return;
+	}
+	old = strmap_remove(p->renames, x->old_path);
+	renamed_free(old);
+	if (strmap_count(p->renames) >= DELETE_MAX || strmap_put(p->renames, x->old_path, x) < 0)
+		renamed_free(x);
+}
+
+void walk_on_hint(void *arg, enum watch_hint hint, const char *path, const char *new_path, bool is_dir)
+{
+	struct pair *p = arg;
+
+	switch (hint) {
+	case WATCH_CLOSED: pair_hint(p, path, SETTLE_CLOSED); break;
+	case WATCH_OPEN: pair_hint(p, path, SETTLE_OPEN); break;
+	case WATCH_GONE:
+		if (is_dir)
+			want_subtree(p, path);
+		pair_hint(p, path, SETTLE_GONE);
+		break;
+	case WATCH_RENAMED:
+		if (is_dir) {
+			want_subtree(p, new_path);
+			want_subtree(p, path);
+		} else {
+			remember_rename(p, path, new_path);
+			pair_hint(p, new_path, SETTLE_CLOSED);
+			pair_hint(p, path, SETTLE_GONE);
+		}
+		break;
+	case WATCH_DIR_NEW:
+		pair_hint(p, path, SETTLE_GONE); /* a file of that name is no more */
+		want_subtree(p, path);
+		break;
+	case WATCH_RESCAN: want_subtree(p, path); break;
+	case WATCH_OVERFLOW:
+		log_write(LOG_LEVEL_INFO, LOG_FIELDS(LOG_PAIR(p->spec->name)),
+			  "more changes than the kernel could queue; walking the tree");
+		p->overflowed = true;
+		break;
+	case WATCH_ROOT_LOST: root_check(p); break;
+	}
+	pair_arm_timers(p);
+	pair_pump_later(p);
+}
