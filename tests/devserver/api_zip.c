@@ -77,6 +77,8 @@ static int add_directories(struct zip *z)
 {
 	size_t n_files = z->n;
 
+	if (n_files == 0)
+		return 0;
 	for (size_t i = 0; i < n_files; i++) {
 		struct span path = buf_span(&z->entries[i].name);
 		for (size_t at = 0; at < path.n; at++) {
@@ -99,13 +101,11 @@ static int add_directories(struct zip *z)
 	z->n = kept;
 	/* Directories come first. */
 	size_t n_directories = z->n - n_files;
-	struct entry *sorted = malloc((z->n ? z->n : 1) * sizeof(*sorted));
+	struct entry *sorted = malloc(z->n * sizeof(*sorted));
 	if (!sorted)
 		return -ENOMEM;
-	if (n_directories)
-		memcpy(sorted, z->entries + n_files, n_directories * sizeof(*sorted));
-	if (n_files)
-		memcpy(sorted + n_directories, z->entries, n_files * sizeof(*sorted));
+	memcpy(sorted, z->entries + n_files, n_directories * sizeof(*sorted));
+	memcpy(sorted + n_directories, z->entries, n_files * sizeof(*sorted));
 	free(z->entries);
 	z->entries = sorted;
 	z->cap = z->n;

@@ -286,7 +286,8 @@ bool fault_take(struct request *r, struct fault_plan *ret)
 			continue;
 		}
 		if (!any)
-			*ret = (struct fault_plan){.reset_within = -1, .late_commit_us = -1};
+			*ret = (struct fault_plan){
+				.reset_within = -1, .late_commit_us = -1, .generation = orders.generation};
 		any = true;
 		o->hits++;
 		if (o->times > 0)

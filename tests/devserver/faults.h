@@ -21,6 +21,7 @@ struct fault_plan {
 	int64_t drip_bytes, drip_us;
 	bool corrupt, wrong_hash, stall, stall_reply;
 	int64_t corrupt_at;
+	unsigned generation; /* of the orders when they were taken: a stall ends when it has changed */
 };
 
 void fault_plan_done(struct fault_plan *p);
