@@ -18,8 +18,8 @@ int fs_write_file_atomic(const char *path, const void *data, size_t len, mode_t 
 int fs_mkdir_p(const char *path, mode_t mode);
 
 /* openat2 below dirfd with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
- * flags get O_CLOEXEC | O_NOFOLLOW. path "" or "." is dirfd itself. Returns a descriptor or -errno (-ELOOP for
- * a symlink on the way, -EXDEV for an escape or a mount). */
+ * flags get O_CLOEXEC | O_NOFOLLOW. path "" or "." is dirfd itself. Returns a descriptor or -errno (-ELOOP
+ * for a symlink on the way, -EXDEV for an escape or a mount). */
 int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
 char *fs_join(const char *a,
