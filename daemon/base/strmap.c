@@ -1,5 +1,6 @@
-/* Open addressing with linear probing and backward-shift deletion: no tombstones, so the walk stays short. Grows at 3/4, shrinks when
- * an eighth is used (a first sync's peak is not kept for ever). The hash is seeded: names come from whoever can create files. */
+/* Open addressing with linear probing and backward-shift deletion: no tombstones, so the walk stays short.
+ * Grows at 3/4, shrinks when an eighth is used (a first sync's peak is not kept for ever). The hash is
+ * seeded: names come from whoever can create files. */
 #include "base/strmap.h"
 #include "base/backoff.h"
 #include <errno.h>

@@ -1,9 +1,10 @@
-/* A hash map from strings to pointers, for tables of active paths. Keys are borrowed: they live in what they map to. */
+/* A hash map from strings to pointers, for tables of active paths. Keys are borrowed: they live in what they
+ * map to. */
 #pragma once
 #include <stddef.h>
 
 struct strmap;
-struct strmap *strmap_new(void); /* NULL: out of memory */
+struct strmap *strmap_new(void);              /* NULL: out of memory */
 struct strmap *strmap_free(struct strmap *m); /* the values are the caller's */
 void *strmap_get(const struct strmap *m, const char *key);
 int strmap_put(struct strmap *m, const char *key, void *value); /* -EEXIST, -ENOMEM */

@@ -1,4 +1,5 @@
-/* base/strmap against a plain array: random puts, removals and look-ups over few keys, so that chains form and break. */
+/* base/strmap against a plain array: random puts, removals and look-ups over few keys, so that chains form
+ * and break. */
 #include "base/strmap.h"
 #include "tap.h"
 #include <errno.h>
