@@ -29,13 +29,10 @@ static void wait_us(int64_t us)
 	}
 }
 
-/* Until the faults are cleared, the client goes or the server ends; the connection is of no use afterwards.
- */
+/* Until the faults are cleared, the client goes or the server ends; the connection is of no use then. */
 static int stall(struct request *r)
 {
-	unsigned generation = fault_orders_generation();
-
-	while (!fault_orders_stopped() && generation == fault_orders_generation() &&
+	while (!fault_orders_stopped() && r->fault->generation == fault_orders_generation() &&
 	       !conn_client_is_gone(r->conn))
 		sleep_us(STEP_US);
 	conn_reset(r->conn);
