@@ -19,7 +19,7 @@ struct scan {
 	char *root_path, *remote_prefix;
 	uint64_t root_ino;
 	bool walk, listing, check_all;
-	struct walk walker;
+	struct scan_walk walker;
 	struct scan_rows rows;
 	char *prefix;
 	size_t prefix_len;
@@ -39,7 +39,7 @@ struct scan {
 /* The streams at the smallest path that any of them stands at. */
 struct heads {
 	const char *path;
-	const struct walk_entry *local; /* NULL: nothing by this name */
+	const struct scan_walk_entry *local; /* NULL: nothing by this name */
 	const struct scan_row *row;
 	const struct remote_file *remote;
 };
@@ -212,7 +212,7 @@ static int peek(struct scan *s, const struct scan_page *page, struct heads *h)
 
 	h->local = NULL;
 	if (r == 0 && s->walk)
-		r = walk_peek(&s->walker, &h->local);
+		r = scan_walk_peek(&s->walker, &h->local);
 	if (r < 0)
 		return r;
 	if (h->local && h->local->kind != WALK_END)
@@ -259,7 +259,7 @@ static int merge_one(struct scan *s, const struct scan_page *page, const struct 
 	if (h->local && h->local->kind == WALK_HOLE) {
 		r = pass_hole(s, page, h->path, ret_more);
 		if (r == 0 && !*ret_more)
-			walk_advance(&s->walker);
+			scan_walk_advance(&s->walker);
 		return r;
 	}
 	if (!h->local)
@@ -274,7 +274,7 @@ static int merge_one(struct scan *s, const struct scan_page *page, const struct 
 	if (h->row)
 		scan_rows_advance(&s->rows);
 	if (h->local)
-		walk_advance(&s->walker);
+		scan_walk_advance(&s->walker);
 	return 0;
 }
 
@@ -343,7 +343,7 @@ static int open_root(struct scan *s)
 		return -errno;
 	if (st.st_dev != s->rules.root_dev || st.st_ino != s->root_ino)
 		return -ESTALE;
-	walk_resume(&s->walker, STEAL_FD(fd));
+	scan_walk_resume(&s->walker, STEAL_FD(fd));
 	return 0;
 }
 
@@ -379,7 +379,7 @@ void scan_step(struct scan *s, const struct scan_page *page, size_t max_items, s
 	if (ret_result->want_page)
 		s->page_begun = false;
 	if (s->walk) {
-		walk_suspend(&s->walker);
+		scan_walk_suspend(&s->walker);
 		ret_result->files = s->walker.files;
 		ret_result->directories = s->walker.directories;
 		ret_result->incomplete = s->walker.incomplete;
@@ -421,7 +421,8 @@ int scan_new(const struct scan_params *params, uint64_t root_ino, struct scan **
 	if (r == 0)
 		r = scan_rows_open(&s->rows, params->index_path, params->pair, params->prefix);
 	if (r == 0)
-		r = walk_init(&s->walker, params->prefix, &s->rules, params->watch, &s->cancel, add_skip, s);
+		r = scan_walk_init(&s->walker, params->prefix, &s->rules, params->watch, &s->cancel, add_skip,
+				   s);
 	if (r < 0) {
 		scan_free(s);
 		return r;
@@ -434,7 +435,7 @@ struct scan *scan_free(struct scan *s)
 {
 	if (!s)
 		return NULL;
-	walk_done(&s->walker);
+	scan_walk_done(&s->walker);
 	scan_rows_close(&s->rows);
 	free(s->prefix);
 	free(s->root_path);

@@ -27,7 +27,7 @@ struct name {
 	bool encoded;
 };
 
-struct walk_level {
+struct scan_walk_level {
 	int fd; /* -1: closed for the time being */
 	uint64_t dev, ino;
 	struct name *names;
@@ -64,7 +64,7 @@ static bool is_plain(const char *name, size_t len)
 	return true;
 }
 
-static int level_add(struct walk_level *l, const char *name, size_t len, enum entry_type type)
+static int level_add(struct scan_walk_level *l, const char *name, size_t len, enum entry_type type)
 {
 	_cleanup_free_ char *made = NULL;
 	const char *encoded = name;
@@ -102,13 +102,13 @@ static int level_add(struct walk_level *l, const char *name, size_t len, enum en
 	return r;
 }
 
-static const char *name_text(const struct walk_level *l, const struct name *n)
+static const char *name_text(const struct scan_walk_level *l, const struct name *n)
 {
 	return l->text.data + n->text;
 }
 
 /* The local name; a directory's may carry its '/' (*ret_len does not count it). */
-static const char *local_name(const struct walk_level *l, const struct name *n, size_t *ret_len)
+static const char *local_name(const struct scan_walk_level *l, const struct name *n, size_t *ret_len)
 {
 	const char *text = name_text(l, n);
 	size_t len = strlen(text);
@@ -122,12 +122,12 @@ static const char *local_name(const struct walk_level *l, const struct name *n, 
 	return text;
 }
 
-static struct walk_level *top(struct walk *w)
+static struct scan_walk_level *top(struct scan_walk *w)
 {
 	return &w->levels[w->depth - 1];
 }
 
-static void level_done(struct walk_level *l)
+static void level_done(struct scan_walk_level *l)
 {
 	close_fd(l->fd);
 	free(l->names);
@@ -142,7 +142,7 @@ static int set_path(struct buf *b, size_t len, const char *name, size_t name_len
 }
 
 /* Reports walk->path, a directory's without its trailing '/'. */
-static int skip_path(struct walk *w, const char *reason, int error)
+static int skip_path(struct scan_walk *w, const char *reason, int error)
 {
 	size_t len = w->path.len;
 	bool is_dir = len > 0 && w->path.data[len - 1] == '/';
@@ -155,8 +155,8 @@ static int skip_path(struct walk *w, const char *reason, int error)
 	return r;
 }
 
-static int skip_name(struct walk *w, const struct walk_level *l, const struct name *n, const char *reason,
-		     int error)
+static int skip_name(struct scan_walk *w, const struct scan_walk_level *l, const struct name *n,
+		     const char *reason, int error)
 {
 	const char *text = name_text(l, n);
 	int r = set_path(&w->path, l->path_len, text, strlen(text));
@@ -194,7 +194,7 @@ static enum entry_type ask_type(int dir_fd, const char *name, const char **ret_r
 	return ENTRY_OTHER;
 }
 
-static int take_entry(struct walk *w, struct walk_level *l, const struct dirent64 *e)
+static int take_entry(struct scan_walk *w, struct scan_walk_level *l, const struct dirent64 *e)
 {
 	const char *name = e->d_name, *reason = NULL;
 	bool gone = false;
@@ -221,7 +221,7 @@ static bool is_dot(const char *name)
 }
 
 /* Reads and sorts all names. *ret_empty: there were none at all. -errno: not completely read. */
-static int read_names(struct walk *w, struct walk_level *l, bool *ret_empty)
+static int read_names(struct scan_walk *w, struct scan_walk_level *l, bool *ret_empty)
 {
 	size_t seen = 0;
 
@@ -254,7 +254,7 @@ static bool is_fatal(int error)
 	return error == -ECANCELED || error == -ENOMEM;
 }
 
-static int watch_level(struct walk *w, struct walk_level *l)
+static int watch_level(struct scan_walk *w, struct scan_walk_level *l)
 {
 	if (!w->watch)
 		return 0;
@@ -274,40 +274,40 @@ static int watch_level(struct walk *w, struct walk_level *l)
 }
 
 /* What is known of everything below walk->path: nothing. */
-static int report_hole(struct walk *w, const char *reason, int error)
+static int report_hole(struct scan_walk *w, const char *reason, int error)
 {
 	int r = skip_path(w, reason, error);
 
 	w->incomplete |= error != 0;
-	w->entry = (struct walk_entry){.kind = WALK_HOLE, .path = w->path.data};
+	w->entry = (struct scan_walk_entry){.kind = WALK_HOLE, .path = w->path.data};
 	w->has_entry = true;
 	return r;
 }
 
-static int push_level(struct walk *w, int fd, const struct stat *st)
+static int push_level(struct scan_walk *w, int fd, const struct stat *st)
 {
 	if (w->depth == w->room) {
 		size_t room = w->room ? w->room * 2 : 16;
-		struct walk_level *levels = reallocarray(w->levels, room, sizeof(*levels));
+		struct scan_walk_level *levels = reallocarray(w->levels, room, sizeof(*levels));
 		if (!levels)
 			return -ENOMEM;
 		w->levels = levels;
 		w->room = room;
 	}
-	w->levels[w->depth++] = (struct walk_level){.fd = fd,
-						    .dev = st->st_dev,
-						    .ino = st->st_ino,
-						    .path_len = w->path.len,
-						    .local_len = w->local.len};
+	w->levels[w->depth++] = (struct scan_walk_level){.fd = fd,
+							 .dev = st->st_dev,
+							 .ino = st->st_ino,
+							 .path_len = w->path.len,
+							 .local_len = w->local.len};
 	if (w->depth > OPEN_LEVELS) {
-		struct walk_level *above = &w->levels[w->depth - 1 - OPEN_LEVELS];
+		struct scan_walk_level *above = &w->levels[w->depth - 1 - OPEN_LEVELS];
 		close_fd(above->fd);
 		above->fd = -1;
 	}
 	return 0;
 }
 
-static void pop_level(struct walk *w)
+static void pop_level(struct scan_walk *w)
 {
 	level_done(top(w));
 	w->depth--;
@@ -315,7 +315,7 @@ static void pop_level(struct walk *w)
 
 /* Enters the directory open at fd (taken), whose path is in walk->path and walk->local. Afterwards either it
  * is the top level, or there is an entry (a hole). */
-static int enter(struct walk *w, int fd)
+static int enter(struct scan_walk *w, int fd)
 {
 	_cleanup_close_ int dir = fd;
 	struct stat st;
@@ -346,7 +346,7 @@ static int enter(struct walk *w, int fd)
 }
 
 /* What a failed open of walk->path says: gone or no directory any more, so nothing is below it; or a hole. */
-static int enter_failed(struct walk *w, int error)
+static int enter_failed(struct scan_walk *w, int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -359,7 +359,7 @@ static int enter_failed(struct walk *w, int error)
 }
 
 /* The descriptor of a level that was closed, by its path; it must be the same directory. */
-static int level_fd(struct walk *w, struct walk_level *l)
+static int level_fd(struct scan_walk *w, struct scan_walk_level *l)
 {
 	struct stat st;
 
@@ -379,7 +379,7 @@ static int level_fd(struct walk *w, struct walk_level *l)
 }
 
 /* The top's directory cannot be reached again: nothing is known any more of what it held. */
-static int abandon_name(struct walk *w, struct walk_level *l, int error)
+static int abandon_name(struct scan_walk *w, struct scan_walk_level *l, int error)
 {
 	const struct name *n = &l->names[l->at++];
 	const char *text = name_text(l, n);
@@ -390,12 +390,12 @@ static int abandon_name(struct walk *w, struct walk_level *l, int error)
 	if (n->type == ENTRY_DIR)
 		return report_hole(w, "unreadable", error);
 	w->incomplete = true;
-	w->entry = (struct walk_entry){.kind = WALK_OTHER, .path = w->path.data};
+	w->entry = (struct scan_walk_entry){.kind = WALK_OTHER, .path = w->path.data};
 	w->has_entry = true;
 	return 0;
 }
 
-static int take_directory(struct walk *w, struct walk_level *l, const struct name *n, int fd)
+static int take_directory(struct scan_walk *w, struct scan_walk_level *l, const struct name *n, int fd)
 {
 	size_t len;
 	const char *local = local_name(l, n, &len);
@@ -415,7 +415,7 @@ static int take_directory(struct walk *w, struct walk_level *l, const struct nam
 	return dir < 0 ? enter_failed(w, dir) : enter(w, STEAL_FD(dir));
 }
 
-static int take_file(struct walk *w, struct walk_level *l, const struct name *n, int fd)
+static int take_file(struct scan_walk *w, struct scan_walk_level *l, const struct name *n, int fd)
 {
 	struct local_state state;
 	size_t len;
@@ -425,11 +425,12 @@ static int take_file(struct walk *w, struct walk_level *l, const struct name *n,
 	switch (state.presence) {
 	case PLAN_FILE:
 		w->files++;
-		w->entry = (struct walk_entry){.kind = WALK_FILE, .sig = state.sig, .linked = state.linked};
+		w->entry =
+			(struct scan_walk_entry){.kind = WALK_FILE, .sig = state.sig, .linked = state.linked};
 		break;
 	case PLAN_ABSENT: return 0; /* gone since it was read, or a directory now */
 	default:
-		w->entry = (struct walk_entry){.kind = WALK_OTHER};
+		w->entry = (struct scan_walk_entry){.kind = WALK_OTHER};
 		w->incomplete |= state.presence == PLAN_UNREADABLE;
 		int r = skip_path(w, state.skip_reason, state.error);
 		if (r < 0)
@@ -447,9 +448,9 @@ static int take_file(struct walk *w, struct walk_level *l, const struct name *n,
 }
 
 /* One name of the top level. */
-static int take_name(struct walk *w)
+static int take_name(struct scan_walk *w)
 {
-	struct walk_level *l = top(w);
+	struct scan_walk_level *l = top(w);
 	int fd = level_fd(w, l);
 
 	if (is_fatal(fd))
@@ -467,14 +468,14 @@ static int take_name(struct walk *w)
 	case ENTRY_FILE: return take_file(w, l, n, fd);
 	default:
 		/* A secret directory's rows are below it, not at its name. */
-		w->entry = (struct walk_entry){.kind = WALK_OTHER, .path = w->path.data};
+		w->entry = (struct scan_walk_entry){.kind = WALK_OTHER, .path = w->path.data};
 		w->has_entry = true;
 		return 0;
 	}
 }
 
 /* The prefix's directory, every step of the way judged by the rules. */
-static int start(struct walk *w)
+static int start(struct scan_walk *w)
 {
 	_cleanup_free_ char *local = NULL;
 	size_t len = strlen(w->prefix);
@@ -523,7 +524,7 @@ static int start(struct walk *w)
 	return enter(w, STEAL_FD(dir));
 }
 
-int walk_peek(struct walk *w, const struct walk_entry **ret_entry)
+int scan_walk_peek(struct scan_walk *w, const struct scan_walk_entry **ret_entry)
 {
 	while (!w->has_entry) {
 		int r;
@@ -531,7 +532,7 @@ int walk_peek(struct walk *w, const struct walk_entry **ret_entry)
 			w->started = true;
 			r = start(w);
 		} else if (w->depth == 0) {
-			w->entry = (struct walk_entry){.kind = WALK_END};
+			w->entry = (struct scan_walk_entry){.kind = WALK_END};
 			break;
 		} else if (top(w)->at == top(w)->n) {
 			pop_level(w);
@@ -548,22 +549,22 @@ int walk_peek(struct walk *w, const struct walk_entry **ret_entry)
 	return 0;
 }
 
-void walk_advance(struct walk *w)
+void scan_walk_advance(struct scan_walk *w)
 {
 	w->has_entry = false;
 }
 
-int walk_init(struct walk *w, const char *prefix, const struct local_rules *rules, struct watch_root *watch,
-	      const atomic_bool *cancel, walk_skip_cb skip, void *arg)
+int scan_walk_init(struct scan_walk *w, const char *prefix, const struct local_rules *rules,
+		   struct watch_root *watch, const atomic_bool *cancel, scan_walk_skip_cb skip, void *arg)
 {
-	*w = (struct walk){
+	*w = (struct scan_walk){
 		.rules = rules, .watch = watch, .skip = skip, .arg = arg, .cancel = cancel, .root_fd = -1};
 	w->prefix = strdup(prefix);
 	w->buffer = malloc(READ_BYTES);
 	return w->prefix && w->buffer ? 0 : -ENOMEM;
 }
 
-void walk_suspend(struct walk *w)
+void scan_walk_suspend(struct scan_walk *w)
 {
 	for (size_t i = 0; i < w->depth; i++) {
 		close_fd(w->levels[i].fd);
@@ -573,12 +574,12 @@ void walk_suspend(struct walk *w)
 	w->root_fd = -1;
 }
 
-void walk_resume(struct walk *w, int root_fd)
+void scan_walk_resume(struct scan_walk *w, int root_fd)
 {
 	w->root_fd = root_fd;
 }
 
-void walk_done(struct walk *w)
+void scan_walk_done(struct scan_walk *w)
 {
 	while (w->depth)
 		pop_level(w);

@@ -6,50 +6,50 @@
 #include "sync/watch.h"
 #include <stdatomic.h>
 
-enum walk_kind {
+enum scan_walk_kind {
 	WALK_FILE,
 	WALK_OTHER, /* something else by this name that is neither a file nor absent; told as a skip */
 	WALK_HOLE,  /* path is "a/": nothing is known of what is below it */
 	WALK_END,
 };
 
-struct walk_entry {
-	enum walk_kind kind;
-	const char *path; /* encoded; borrowed until walk_advance */
+struct scan_walk_entry {
+	enum scan_walk_kind kind;
+	const char *path; /* encoded; borrowed until scan_walk_advance */
 	struct index_sig sig;
 	bool linked;
 };
 
 /* path: encoded, of a file or directory. */
-typedef int (*walk_skip_cb)(void *arg, const char *path, const char *reason, int error);
+typedef int (*scan_walk_skip_cb)(void *arg, const char *path, const char *reason, int error);
 
-struct walk_level;
-struct walk {
+struct scan_walk_level;
+struct scan_walk {
 	const struct local_rules *rules;
 	struct watch_root *watch;
-	walk_skip_cb skip; /* < 0 ends the walk with that code */
+	scan_walk_skip_cb skip; /* < 0 ends the walk with that code */
 	void *arg;
 	const atomic_bool *cancel;
 	char *prefix;
 
 	int root_fd; /* -1 between steps */
-	struct walk_level *levels;
+	struct scan_walk_level *levels;
 	size_t depth, room;
 	struct buf path, local; /* of the directory on top, "" or ending in '/' */
 	char *buffer;
-	struct walk_entry entry;
+	struct scan_walk_entry entry;
 	bool has_entry, started;
 
 	bool incomplete;
 	int64_t files, directories;
 };
 
-int walk_init(struct walk *w, const char *prefix, const struct local_rules *rules, struct watch_root *watch,
-	      const atomic_bool *cancel, walk_skip_cb skip, void *arg);
-void walk_done(struct walk *w);
+int scan_walk_init(struct scan_walk *w, const char *prefix, const struct local_rules *rules,
+		   struct watch_root *watch, const atomic_bool *cancel, scan_walk_skip_cb skip, void *arg);
+void scan_walk_done(struct scan_walk *w);
 /* root_fd is taken. */
-void walk_resume(struct walk *w, int root_fd);
-void walk_suspend(struct walk *w);
+void scan_walk_resume(struct scan_walk *w, int root_fd);
+void scan_walk_suspend(struct scan_walk *w);
 /* The present entry. -ECANCELED, -ENOMEM, or what skip said end the walk. */
-int walk_peek(struct walk *w, const struct walk_entry **ret_entry);
-void walk_advance(struct walk *w);
+int scan_walk_peek(struct scan_walk *w, const struct scan_walk_entry **ret_entry);
+void scan_walk_advance(struct scan_walk *w);
