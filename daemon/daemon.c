@@ -131,6 +131,15 @@ static int api_of(void *daemon, const char *profile, struct api **ret_api, const
 	return 0;
 }
 
+/* A client that belongs to no profile: Login tries a credential out with it. */
+static int api_make(void *daemon, const char *url, enum api_auth auth, struct secret *secret,
+		    struct api **ret_api)
+{
+	struct daemon *d = daemon;
+
+	return api_new(d->http, url, auth, secret, ret_api);
+}
+
 static int remote_of(void *daemon, const char *profile, struct remote **ret_remote, const char **ret_name)
 {
 	struct daemon *d = daemon;
@@ -382,7 +391,6 @@ static int start_ipc(struct daemon *d)
 	struct ipc_context context = {
 		.loop = d->loop,
 		.pool = d->pool,
-		.http = d->http,
 		.engine = d->engine,
 		.profiles = d->profiles,
 		.settings = &d->settings,
@@ -396,6 +404,7 @@ static int start_ipc(struct daemon *d)
 		.settings_changed = settings_changed,
 		.state = daemon_state,
 		.api_of = api_of,
+		.api_make = api_make,
 		.profile_changed = profile_changed,
 	};
 	struct ipc_server_options options = {

@@ -28,7 +28,7 @@ struct ipc_context {
 	/* Everything read again from disk; *error (zeroed, to be freed by the caller) when the file is
 	 * refused, and then nothing has changed. */
 	int (*reload)(void *daemon, struct settings_error *error);
-	/* *settings was changed: pass it on. */
+	/* *settings was changed: pass it on, and tell watchers ("config"). */
 	void (*settings_changed)(void *daemon);
 	/* "starting", "running", "stopping". */
 	const char *(*state)(void *daemon);
@@ -38,7 +38,8 @@ struct ipc_context {
 	/* A client that belongs to no profile: to try a credential out. The secret is taken. */
 	int (*api_make)(void *daemon, const char *url, enum api_auth auth, struct secret *secret,
 			struct api **ret_api);
-	/* URL or credential changed, or it is gone: clients made for it are dropped, pairs are told. */
+	/* URL or credential changed, or it is gone: clients made for it are dropped, pairs and watchers
+	 * ("profile") are told. */
 	void (*profile_changed)(void *daemon, const char *profile);
 };
 
@@ -51,6 +52,6 @@ int ipc_new(const struct ipc_context *context, const struct ipc_server_options *
 struct ipc *ipc_free(struct ipc *ipc);
 struct ipc_server *ipc_server(struct ipc *ipc);
 
-/* To everybody who watches the daemon. kind: "state", "profile", "config", "login_required". profile and
- * message may be NULL. */
+/* To everybody who watches the daemon; ipc NULL: nobody does yet. kind: "state", "profile", "config",
+ * "login_required". profile and message may be NULL. */
 void ipc_tell(struct ipc *ipc, const char *kind, const char *profile, const char *message);

@@ -120,7 +120,6 @@ static void reload(struct ipc_call *call, struct json_object *parameters, void *
 	struct reply r = reply_new();
 
 	list_changes(&r, &before, ipc->context.settings, "changed");
-	ipc_tell(ipc, "config", NULL, NULL);
 	reply_send(call, &r);
 }
 
@@ -247,7 +246,6 @@ static void set_config(struct ipc_call *call, struct json_object *parameters, vo
 		copy = before; /* freed */
 		ipc->context.settings_changed(ipc->context.daemon);
 		list_changes(&r, &copy, ipc->context.settings, NULL);
-		ipc_tell(ipc, "config", NULL, NULL);
 		reply_send(call, &r);
 		return;
 	}
@@ -466,7 +464,9 @@ void ipc_watchers_free(struct ipc *ipc)
 
 void ipc_tell(struct ipc *ipc, const char *kind, const char *profile, const char *message)
 {
-	struct ipc_context *context = &ipc->context;
+	if (!ipc)
+		return;
+	const struct ipc_context *context = &ipc->context;
 
 	for (struct ipc_watcher *watcher = ipc->watchers; watcher; watcher = watcher->next) {
 		if (!ipc_call_has_room(watcher->call)) {

@@ -185,7 +185,6 @@ int profile_store(struct ipc *ipc, struct profile *p, int active)
 	if (active > 0 || (active < 0 && !profiles_active(ipc->context.profiles)))
 		r = profiles_set_active(ipc->context.profiles, name);
 	ipc->context.profile_changed(ipc->context.daemon, name);
-	ipc_tell(ipc, "profile", name, NULL);
 	return r;
 }
 
@@ -225,7 +224,6 @@ static int rename_profile(struct ipc *ipc, const char *name, const char *new_nam
 	r = engine_profile_renamed(ipc->context.engine, name, new_name);
 	ipc->context.profile_changed(ipc->context.daemon, name);
 	ipc->context.profile_changed(ipc->context.daemon, new_name);
-	ipc_tell(ipc, "profile", new_name, "renamed");
 	return r;
 }
 
@@ -304,7 +302,6 @@ void remove_profile(struct ipc_call *call, struct json_object *parameters, void 
 	}
 	profile_forget(ipc, name);
 	ipc->context.profile_changed(ipc->context.daemon, name);
-	ipc_tell(ipc, "profile", name, "removed");
 	reply_nothing(call);
 }
 
