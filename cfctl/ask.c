@@ -124,8 +124,9 @@ int secret_from_prompt(struct ctl *ctl, const char *what, struct secret *ret_sec
 	silent = saved;
 	silent.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK);
 	silent.c_lflag |= ICANON | ECHONL;
-	(void)dprintf(fd, "%s: ", safe);
+	/* In this order: what is typed as soon as the question shows must not show itself. */
 	(void)tcsetattr(fd, TCSAFLUSH, &silent);
+	(void)dprintf(fd, "%s: ", safe);
 	n = read_line(fd, buf, sizeof(buf));
 	(void)tcsetattr(fd, TCSAFLUSH, &saved);
 	if (n < 0)
