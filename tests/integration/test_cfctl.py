@@ -18,7 +18,7 @@ import termios
 import unicodedata
 
 from cf import assert_equal, main, test
-from cf.process import build_dir, program
+from cf.process import build_dir, program, source_dir
 from cf.wait import STRETCH, Deadline
 from fakeipc import CLOSE, GARBAGE, HANG, Error, FakeDaemon
 
@@ -475,6 +475,22 @@ def _():
     for noun in ('sync', 'bucket', 'profile', 'file', 'daemon'):
         says(run(None, noun, '--help'), 0, f'Usage: cfctl {noun} COMMAND', f'  {noun} ')
     says(run(None, '--version'), 0, 'cfctl 0.', 'libcfipc 0.')
+
+
+@test('the manual names every command, every option and every error of cfctl', world=False)
+def _():
+    with open(os.path.join(source_dir(), 'doc/cfctl.1')) as f:
+        manual = re.sub(r'\\f[BRIP]', '', f.read()).replace('\\-', '-').replace('"', '')
+    listing = run(None, '--help').stdout
+    commands = re.findall(r'^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)', listing, re.M)
+    for command in commands:
+        assert f'cfctl {command}' in manual, command
+        for option in re.findall(r'--[a-z-]+', run(None, *command.split(), '--help').stdout):
+            assert option in manual, f'{command} {option}'
+    for source in sorted(os.listdir(os.path.join(source_dir(), 'cfctl'))):
+        with open(os.path.join(source_dir(), 'cfctl', source)) as f:
+            for name in re.findall(r'ctl_error\([^"]*?, EXIT_\w+, "(\w+)"', f.read()):
+                assert name in manual, f'{source}: {name}'
 
 
 # ---- Buckets by name ----
