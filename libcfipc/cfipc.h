@@ -183,14 +183,14 @@ CFIPC_EXPORT int cfipc_client_set_wakeup(cfipc_client *client, cfipc_wakeup_cb w
  */
 
 enum cfipc_call_flags {
-	CFIPC_MORE = 1 << 0,      /* a stream of replies is wanted */
-	CFIPC_ONEWAY = 1 << 1,    /* no reply at all, not even an error; done once it was sent */
-	CFIPC_DEDICATED = 1 << 2, /* on a connection of its own: for calls that take long */
+	CFIPC_MORE = 1 << 0,     /* a stream of replies is wanted */
+	CFIPC_ONEWAY = 1 << 1,   /* no reply at all, not even an error; done once it was sent */
+	CFIPC_DEDICATED = 1 << 2 /* on a connection of its own: for calls that take long */
 };
 
 enum cfipc_reply_flags {
 	CFIPC_CONTINUES = 1 << 0, /* more replies follow: not the final one */
-	CFIPC_LOCAL = 1 << 1,     /* the error was made here, not sent by the daemon */
+	CFIPC_LOCAL = 1 << 1      /* the error was made here, not sent by the daemon */
 };
 
 /* One reply: json (the parameters) with error NULL, or json NULL with an error. Called from
@@ -302,7 +302,7 @@ enum cfipc_error_code {
 
 	/* An error reply with a name this library does not know; treat a code you do not know like this one.
 	 */
-	CFIPC_ERROR_UNKNOWN = 99,
+	CFIPC_ERROR_UNKNOWN = 99
 };
 
 /* All take NULL: then 0 or NULL. */
