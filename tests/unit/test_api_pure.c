@@ -496,6 +496,8 @@ int main(void)
 	Suite *suite = suite_create("api_pure");
 	TCase *tc = tcase_create("api_pure");
 
+	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
+
 	tcase_add_test(tc, encoders_by_position);
 	tcase_add_test(tc, paths_that_must_not_become_urls);
 	tcase_add_test(tc, check_counts_what_the_encoder_writes);

@@ -99,8 +99,8 @@ START_TEST(clock_both_ways)
 	char text[CLOCK_RFC3339_MAX];
 	int64_t ms = 0;
 
-	/* Every 25 hours and a bit over 250 years: all months, leap years, ends of centuries. */
-	for (int64_t t = INT64_C(-2208988800000); t < INT64_C(5680281600000); t += INT64_C(90001237)) {
+	/* Every ten days and a bit over 250 years: all months, leap years, ends of centuries. */
+	for (int64_t t = INT64_C(-2208988800000); t < INT64_C(5680281600000); t += INT64_C(863001237)) {
 		clock_format_rfc3339(t, text);
 		ck_assert_int_eq(clock_parse_rfc3339(text, &ms), 0);
 		ck_assert_int_eq(ms, t);
@@ -274,6 +274,8 @@ int main(void)
 {
 	Suite *suite = suite_create("base");
 	TCase *tc = tcase_create("base");
+
+	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
 
 	tcase_add_test(tc, buf_grows_and_consumes);
 	tcase_add_test(tc, utf8_boundaries);

@@ -504,6 +504,8 @@ int main(void)
 	Suite *suite = suite_create("base_os");
 	TCase *tc = tcase_create("base_os");
 
+	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
+
 	tcase_add_checked_fixture(tc, make_tmp, remove_tmp);
 	tcase_add_test(tc, fs_join_has_one_slash);
 	tcase_add_test(tc, fs_atomic_write_replaces);

@@ -109,6 +109,8 @@ int main(void)
 	Suite *suite = suite_create("http_pure");
 	TCase *tc = tcase_create("http_pure");
 
+	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
+
 	tcase_add_test(tc, body_delivers_every_split);
 	tcase_add_test(tc, outcome_table);
 	tcase_add_test(tc, redact_removes_credentials);

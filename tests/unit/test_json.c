@@ -217,6 +217,8 @@ int main(void)
 	Suite *suite = suite_create("json");
 	TCase *tc = tcase_create("json");
 
+	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
+
 	tcase_add_test(tc, takes_strict_json);
 	tcase_add_test(tc, refuses_everything_else);
 	tcase_add_test(tc, limits_from_both_sides);
