@@ -147,16 +147,18 @@ static void serve(const struct step *script)
 static void teardown(void)
 {
 	forget();
-	api_remote_free(remote);
-	api_unref(api);
+	remote = api_remote_free(remote);
+	api = api_unref(api);
 	http_free(http);
 	if (server.on_accept)
 		scripted_stop(&server);
+	server.on_accept = NULL;
 	loop_timer_done(&deadline);
 	loop_free(loop);
 	if (devserver > 0) {
 		kill(devserver, SIGTERM);
 		waitpid(devserver, NULL, 0);
+		devserver = 0;
 	}
 }
 

@@ -168,6 +168,7 @@ static void teardown(void)
 	ck_assert_uint_eq(http_active(http), 0);
 	if (server.on_accept)
 		scripted_stop(&server);
+	server.on_accept = NULL;
 	/* Asleep: no timer, no socket, though connections may be kept. */
 	ck_assert_int_eq(event_base_get_num_events(loop_base(loop), EVENT_BASE_COUNT_ADDED), idle_events);
 	http_free(http);
