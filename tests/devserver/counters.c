@@ -169,10 +169,15 @@ void counters_reset(void)
 	pthread_mutex_unlock(&counters.lock);
 }
 
+static const char *path_of(const struct write *w)
+{
+	return w->path ? w->path : "";
+}
+
 static int by_path(const void *a, const void *b)
 {
 	const struct write *x = a, *y = b;
-	int order = strcmp(x->path ? x->path : "", y->path ? y->path : "");
+	int order = strcmp(path_of(x), path_of(y));
 
 	return order ? order : (x->begin_us > y->begin_us) - (x->begin_us < y->begin_us);
 }
@@ -185,26 +190,57 @@ static int by_sha(const void *a, const void *b)
 	return order ? order : (x->begin_us > y->begin_us) - (x->begin_us < y->begin_us);
 }
 
-/* How many of the same key were under way at once, at most. Sorted by key and begin; parts of one request
- * (equal begins) come one after another and count once. */
-static int64_t most_at_once(const struct write *w, size_t n, bool same_path, const struct write **ret_where)
+static int by_number(const void *a, const void *b)
 {
-	int64_t most = n > 0;
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* How many of n writes of one key were under way at once, at most. They are sorted by begin; parts of one
+ * request (equal begins) come one after another and count once. */
+static int64_t most_of_one_key(const struct write *w, size_t n, int64_t *ends)
+{
+	int64_t most = 1;
+	size_t requests = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t at_once = 1;
-		for (size_t j = i; j-- > 0;) {
-			bool same = same_path ? w[j].path && w[i].path && strcmp(w[j].path, w[i].path) == 0
-					      : strcmp(w[j].sha, w[i].sha) == 0;
-			if (!same)
-				break;
-			at_once += w[j].begin_us != w[i].begin_us && w[j].end_us > w[i].begin_us;
-		}
+		if (i == 0 || w[i].begin_us != w[i - 1].begin_us)
+			ends[requests++] = w[i].end_us;
+		else if (w[i].end_us > ends[requests - 1])
+			ends[requests - 1] = w[i].end_us;
+	}
+	qsort(ends, requests, sizeof(*ends), by_number);
+	size_t begun = 0, ended = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && w[i].begin_us == w[i - 1].begin_us)
+			continue;
+		begun++;
+		while (ended < requests && ends[ended] <= w[i].begin_us)
+			ended++;
+		if ((int64_t)(begun - ended) > most)
+			most = (int64_t)(begun - ended);
+	}
+	return most;
+}
+
+static int64_t most_at_once(const struct write *w, size_t n, bool same_path, const struct write **ret_where)
+{
+	int64_t *ends = malloc((n ? n : 1) * sizeof(*ends)), most = n > 0;
+
+	for (size_t i = 0; ends && i < n;) {
+		size_t end = i + 1;
+		while (end < n && strcmp(same_path ? path_of(&w[i]) : w[i].sha,
+					 same_path ? path_of(&w[end]) : w[end].sha) == 0)
+			end++;
+		int64_t at_once = most_of_one_key(w + i, end - i, ends);
 		if (at_once > most) {
 			most = at_once;
 			*ret_where = &w[i];
 		}
+		i = end;
 	}
+	free(ends);
 	return most;
 }
 
@@ -278,7 +314,7 @@ static void add_written(struct buf *json)
 		const struct write *w = &counters.writes[i];
 		json_comma(json);
 		json_open(json, '{');
-		json_add_text(json, "path", span_of(w->path ? w->path : ""));
+		json_add_text(json, "path", span_of(path_of(w)));
 		json_add_text(json, "sha256", span_of(w->sha));
 		json_add_int(json, "begin_us", w->begin_us);
 		json_add_int(json, "end_us", w->end_us);

@@ -17,6 +17,11 @@ from cf.wait import wait_until                          # noqa: E402
 
 from raw import Client, Lost                            # noqa: E402
 
+# What must happen before a delay of this length is over has time enough on a busy machine.
+LONG_MS = 4000
+# Two requests that start together overlap for certain if each takes this long.
+OVERLAP_MS = 1000
+
 
 def client(world):
     return Client(world.server.url, world.server.admin_key)
@@ -144,7 +149,7 @@ def _(world):
 @test('commit long after the reply was lost, for PUT, multipart and PATCH', daemon=False)
 def _(world):
     world.server.put(world.bucket, 'p', b'0')
-    world.server.fault('late_commit', '*', ms=400, times=3)
+    world.server.fault('late_commit', '*', ms=LONG_MS, times=3)
     body, kind = multipart([('b', b'1'), ('c', b'w' * 100000)])
     with client(world) as c:
         assert_lost(lambda: c.request('POST', f'/api/buckets/{world.bucket}/upload', body, {'Content-Type': kind}))
@@ -158,7 +163,7 @@ def _(world):
 
 @test('a late commit and a retry are two writes of one path at once', daemon=False)
 def _(world):
-    world.server.fault('late_commit', 'put', ms=500, times=1)
+    world.server.fault('late_commit', 'put', ms=LONG_MS, times=1)
     assert_lost(lambda: put(world, 'a', b'old'))
     assert_equal(put(world, 'a', b'new')[0], 201)
     wait_until(lambda: world.server.seen()['writes']['count'] == 2, 10, 'both writes')
@@ -239,7 +244,7 @@ def _(world):
 
 @test('race_window: two first uploads of one content, one of them 500; a retry succeeds', daemon=False)
 def _(world):
-    number = world.server.fault('race_window', 'put', ms=150, times=2)
+    number = world.server.fault('race_window', 'put', ms=OVERLAP_MS, times=2)
     answers = []
     threads = [threading.Thread(target=lambda n=n: answers.append(put(world, n, b'same')[0])) for n in 'ab']
     for t in threads:
@@ -255,7 +260,7 @@ def _(world):
 
 @test('race_window: two contents on one new path poison the loser for ever', daemon=False)
 def _(world):
-    world.server.fault('race_window', 'put', ms=150, times=2)
+    world.server.fault('race_window', 'put', ms=OVERLAP_MS, times=2)
     answers = {}
     threads = [threading.Thread(target=lambda d=d: answers.update({d: put(world, 'p', d)[0]})) for d in (b'1', b'2')]
     for t in threads:

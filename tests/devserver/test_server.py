@@ -354,6 +354,39 @@ def _(world):
     assert_equal(world.server.seen()['writes']['max_same_path'], 1)
 
 
+@test('a bucket deleted while a body streams: still 201, and the file is nowhere', daemon=False)
+def _(world):
+    with client(world) as c:
+        c.send('PUT', upload_target(world, 'a'), headers={'Content-Length': '6'})
+        c.send_raw(b'abc')
+        wait_until(lambda: world.server.seen()['in_flight'] == 1, 10, 'the request')
+        world.server.delete_bucket(world.bucket)
+        c.send_raw(b'def')
+        assert_equal(c.read()[0], 201)
+        assert_equal(c.request('GET', f'/api/buckets/{world.bucket}/files/a')[0], 404)
+        assert_equal(json.loads(c.request('GET', '/api/stats')[2])['total_files'], 1)
+
+
+@test('writes that overlap are counted exactly, parts of one request once', daemon=False)
+def _(world):
+    under_way = []
+    for n in range(3):
+        body, kind = multipart([('same', b'%d' % n), ('same', b'x'), (f'{n}', b'x')])
+        c = client(world)
+        c.send('POST', f'/api/buckets/{world.bucket}/upload',
+               headers={'Content-Type': kind, 'Content-Length': str(len(body))})
+        under_way.append((c, body))
+    wait_until(lambda: world.server.seen()['in_flight'] == 3, 10, 'all three')
+    for c, body in under_way:
+        c.send_raw(body)
+        assert_equal(c.read()[0], 201)
+        c.close()
+    world.server.put(world.bucket, 'same', b'later')
+    writes = world.server.seen()['writes']
+    assert_equal((writes['max_same_path'], writes['same_path']), (3, f'{world.bucket}/same'))
+    assert_equal((writes['max_same_content'], writes['same_content']), (3, sha(b'x')))
+
+
 @test('an expired bucket lives on in the cache of details until a file changes', daemon=False)
 def _(world):
     ask = world.server.rest.ask
