@@ -700,9 +700,18 @@ static void assert_skips(int64_t pair, int64_t skipped, int64_t errors)
 	ck_assert_int_eq(e, errors);
 }
 
+#define ORDER_SIZE 16
+
+static void append_order(char order[ORDER_SIZE], const char *name)
+{
+	size_t len = strlen(order);
+
+	ck_assert_int_lt(snprintf(order + len, ORDER_SIZE - len, "%s", name), (int)(ORDER_SIZE - len));
+}
+
 static int skip_order(void *arg, const struct index_skip *skip)
 {
-	strcat(arg, strrchr(skip->path, '/') + 1);
+	append_order(arg, strrchr(skip->path, '/') + 1);
 	ck_assert_str_eq(skip->reason, skip->error ? "refused" : "fifo");
 	return 0;
 }
@@ -710,7 +719,7 @@ static int skip_order(void *arg, const struct index_skip *skip)
 START_TEST(skips)
 {
 	int64_t a = new_pair(ids[0]), retry = -1, next = -1;
-	char order[16] = "", reason[32];
+	char order[ORDER_SIZE] = "", reason[32];
 
 	put_skip(a, "x/1", false, 1, 0);
 	put_skip(a, "x/2", true, 1, 500);
@@ -749,7 +758,7 @@ END_TEST
 
 static int event_order(void *arg, const struct index_event *event)
 {
-	strcat(arg, event->path);
+	append_order(arg, event->path);
 	ck_assert_str_eq(event->pair, "name");
 	ck_assert(!event->message || strcmp(event->message, "why") == 0);
 	return 0;
@@ -759,7 +768,7 @@ START_TEST(history)
 {
 	struct index_event event = {.pair = "name", .action = "upload", .size = 3, .result = "done"};
 	const char *names[] = {"a", "b", "a", "c", ""};
-	char order[16] = "";
+	char order[ORDER_SIZE] = "";
 
 	for (int i = 0; i < 5; i++) {
 		event.path = names[i];
