@@ -37,6 +37,9 @@ class Daemon(Process):
     def env(self):
         keep = {k: v for k, v in os.environ.items()
                 if k in ('PATH', 'LC_ALL', 'LANG', 'TMPDIR') or k.endswith('SAN_OPTIONS')}
+        if os.geteuid() != 0:
+            # The daemon is not dumpable, so LeakSanitizer may look into it only as root.
+            keep['ASAN_OPTIONS'] = ':'.join(filter(None, (keep.get('ASAN_OPTIONS'), 'detect_leaks=0')))
         return {**keep, **self.directories, 'NO_PROXY': '*', **self.environment}
 
     def settings(self, **values):
