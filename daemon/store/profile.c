@@ -309,14 +309,14 @@ static int load_all(struct profiles *set, char **warnings)
 	return r == 0 ? load_active(set, warnings) : r;
 }
 
-int profiles_load(const char *config_dir, struct profiles **ret_profiles, char **ret_warnings)
+static int load(const char *dir, struct profiles **ret_profiles, char **ret_warnings)
 {
 	_cleanup_free_ char *warnings = NULL;
 	struct profiles *set = calloc(1, sizeof(*set));
 
 	if (!set)
 		return -ENOMEM;
-	set->dir = fs_join(config_dir, "profiles");
+	set->dir = strdup(dir);
 	int r = set->dir ? load_all(set, &warnings) : -ENOMEM;
 	if (r < 0) {
 		profiles_free(set);
@@ -325,6 +325,43 @@ int profiles_load(const char *config_dir, struct profiles **ret_profiles, char *
 	*ret_profiles = set;
 	if (ret_warnings)
 		*ret_warnings = STEAL(warnings);
+	return 0;
+}
+
+int profiles_load(const char *config_dir, struct profiles **ret_profiles, char **ret_warnings)
+{
+	_cleanup_free_ char *dir = fs_join(config_dir, "profiles");
+
+	return dir ? load(dir, ret_profiles, ret_warnings) : -ENOMEM;
+}
+
+static bool same_profile(const struct profile *a, const struct profile *b)
+{
+	if (!a || !b || strcmp(a->url, b->url) != 0 || a->auth != b->auth || !a->secret != !b->secret)
+		return false;
+	return !a->secret || strcmp(secret_str(a->secret), secret_str(b->secret)) == 0;
+}
+
+int profiles_reload(struct profiles *set, char **ret_warnings, void (*changed)(void *arg, const char *name),
+		    void *arg)
+{
+	struct profiles *other = NULL;
+	int r = load(set->dir, &other, ret_warnings);
+
+	if (r < 0)
+		return r;
+
+	struct profiles old = *set;
+
+	*set = *other;
+	*other = old;
+	for (size_t i = 0; i < old.n; i++)
+		if (!same_profile(old.list[i], profiles_find(set, old.list[i]->name)))
+			changed(arg, old.list[i]->name);
+	for (size_t i = 0; i < set->n; i++)
+		if (!profiles_find(other, set->list[i]->name))
+			changed(arg, set->list[i]->name);
+	profiles_free(other);
 	return 0;
 }
 
