@@ -204,7 +204,7 @@ static void show_info(struct ctl *ctl, struct json_object *reply, void *userdata
 	}
 	(void)table_print(ctl, table);
 	if (get_bool(reply, "has_more_files"))
-		ctl_note(ctl, STYLE_DIM, "", "There are more; `cfctl file list` shows them all.");
+		out_footer(ctl, "There are more; `cfctl file list` shows them all.");
 }
 
 static int bucket_info(struct ctl *ctl, const struct args *args)

@@ -120,7 +120,7 @@ static int daemon_log_level(struct ctl *ctl, const struct args *args)
 
 static void show_settings(struct ctl *ctl, struct json_object *reply, void *userdata)
 {
-	static const struct column columns[] = {{"KEY"}, {"VALUE"}, {"FROM"}, {""}};
+	static const struct column columns[] = {{"KEY"}, {"VALUE"}, {"NOTE"}, {"FROM"}};
 	_cleanup_table_ struct table *table = table_new(columns, COUNT(columns));
 
 	out_page(ctl);
@@ -129,11 +129,11 @@ static void show_settings(struct ctl *ctl, struct json_object *reply, void *user
 
 		table_cell(table, STYLE_BOLD, "%s", get_text(s, "key"));
 		table_cell(table, STYLE_NONE, "%s", get_text(s, "value"));
-		table_cell(table, STYLE_DIM, "%s", get_text(s, "source"));
 		table_cell(table, STYLE_DIM, "%s",
 			   !get_bool(s, "writable") ? "read only"
 			   : get_bool(s, "restart") ? "needs a restart"
 						    : "");
+		table_cell(table, STYLE_DIM, "%s", get_text(s, "source"));
 	}
 	(void)table_print(ctl, table);
 }

@@ -79,9 +79,9 @@ int listing_run(struct ctl *ctl, const struct args *args, const struct listing *
 	if (code != EXIT_OK || ctl->json)
 		return code;
 	if (shown.n == 0)
-		ctl_note(ctl, STYLE_DIM, "", "No %s.", listing->items);
+		out_footer(ctl, "No %s.", listing->items);
 	else if (!args_has(args, "all") && shown.total > (int64_t)shown.n)
-		ctl_note(ctl, STYLE_DIM, "", "%s of %s %s; --all lists them all.",
-			 human_count((int64_t)shown.n).text, human_count(shown.total).text, listing->items);
+		out_footer(ctl, "%s of %s %s; --all lists them all.", human_count((int64_t)shown.n).text,
+			   human_count(shown.total).text, listing->items);
 	return code;
 }

@@ -86,6 +86,23 @@ void out_done(struct ctl *ctl, const char *format, ...)
 		output_of(ctl)->done(ctl, text);
 }
 
+void out_footer(struct ctl *ctl, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		text = NULL;
+	else if (!ctl->out.tty)
+		ctl_note(ctl, STYLE_NONE, "", "%s", text);
+	else if (!ctl->quiet)
+		out_line(ctl, STYLE_DIM, "%s", text); /* stderr would be above what the pager still holds */
+}
+
 /* ---- Pager ---- */
 
 void out_page(struct ctl *ctl)
@@ -220,7 +237,8 @@ static int title_width(const struct table *table, size_t column)
 	return width > table->widths[column] ? width : table->widths[column];
 }
 
-/* The widths to print with: those that flex give way, the widest first, until the line fits. */
+/* The widths to print with. On a terminal that is too narrow columns that flex give way, the widest first,
+ * and then the spare ones go, the last first. */
 static void layout(const struct ctl *ctl, const struct table *table, int *widths)
 {
 	int total = -GAP_COLUMNS;
@@ -230,21 +248,30 @@ static void layout(const struct ctl *ctl, const struct table *table, int *widths
 		if (widths[i] > 0)
 			total += widths[i] + GAP_COLUMNS;
 	}
-	/* A pager scrolls sideways and a file has no width: cut only what a terminal shows. */
+	/* A pager scrolls sideways and a file has no width. */
 	if (!ctl->out.tty || ctl->pager > 0)
 		return;
 	while (total > ctl->out.columns) {
-		size_t widest = table->n_columns;
+		size_t widest = table->n_columns, spare = table->n_columns;
 
-		for (size_t i = 0; i < table->n_columns; i++)
-			if (table->columns[i].flags & (COLUMN_FLEX | COLUMN_PATH) &&
-			    widths[i] > FLEX_COLUMNS &&
+		for (size_t i = 0; i < table->n_columns; i++) {
+			unsigned flags = table->columns[i].flags;
+
+			if (flags & (COLUMN_FLEX | COLUMN_PATH) && widths[i] > FLEX_COLUMNS &&
 			    (widest == table->n_columns || widths[i] > widths[widest]))
 				widest = i;
-		if (widest == table->n_columns)
+			if (flags & COLUMN_SPARE && widths[i] > 0)
+				spare = i;
+		}
+		if (widest < table->n_columns) {
+			widths[widest]--;
+			total--;
+		} else if (spare < table->n_columns) {
+			total -= widths[spare] + GAP_COLUMNS;
+			widths[spare] = 0;
+		} else {
 			return;
-		widths[widest]--;
-		total--;
+		}
 	}
 }
 
@@ -334,6 +361,14 @@ static void print_safe(struct ctl *ctl, enum style style, const char *format, va
 		raw = NULL;
 	else
 		text = term_safe(raw);
+	if (text && ctl->to != stdout) { /* a picture has lines, not paragraphs */
+		char *cut = term_cut(text, ctl->out.columns, false);
+
+		if (cut) {
+			free(text);
+			text = cut;
+		}
+	}
 	(void)fprintf(ctl->to, "%s%s%s\n", term_style(&ctl->out, style), text ? text : "(out of memory)",
 		      term_style_end(&ctl->out, style));
 }

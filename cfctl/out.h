@@ -13,6 +13,9 @@ void out_json_line(struct ctl *ctl, const char *json);
 /* A sentence about what was done: nothing with --quiet or --json. */
 void out_done(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What belongs below a listing and is no part of it: below it on a terminal, on stderr otherwise. */
+void out_footer(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Sends what follows through $PAGER (less -FRX) when stdout is a terminal. Nothing may be asked afterwards.
  */
 void out_page(struct ctl *ctl);
@@ -23,6 +26,7 @@ enum column_flags {
 	COLUMN_RIGHT = 1 << 0, /* numbers */
 	COLUMN_FLEX = 1 << 1,  /* gives way when the terminal is too narrow, cut at its end */
 	COLUMN_PATH = 1 << 2,  /* the same, cut in its middle */
+	COLUMN_SPARE = 1 << 3, /* left out when the terminal is narrower still, the last one first */
 };
 
 struct column {

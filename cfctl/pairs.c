@@ -60,19 +60,20 @@ void pair_remarks(struct ctl *ctl, struct json_object *s)
 		out_line(ctl, STYLE_WARN, "%s: %s held %s for a word: cfctl sync held %s", name,
 			 human_count(held).text, held == 1 ? "deletion waits" : "deletions wait", name);
 	if (foreign > 0)
-		out_line(ctl, STYLE_WARN, "%s: %s put there by someone else: cfctl sync held %s", name,
-			 foreign == 1 ? "a file was" : "files were", name);
+		out_line(ctl, STYLE_WARN, "%s: %s %s there by someone else: cfctl sync held %s", name,
+			 human_count(foreign).text, foreign == 1 ? "file was put" : "files were put", name);
 	if (get_int(s, "conflicts") > 0)
 		out_line(ctl, STYLE_WARN, "%s: %s in conflict", name,
 			 human_count(get_int(s, "conflicts")).text);
-	if (skipped > 0 || errors > 0)
-		out_line(ctl, errors > 0 ? STYLE_WARN : STYLE_DIM,
-			 "%s: %s skipped, %s failed: cfctl sync skipped %s", name, human_count(skipped).text,
-			 human_count(errors).text, name);
+	if (skipped > 0)
+		out_line(ctl, STYLE_DIM, "%s: %s skipped: cfctl sync skipped %s", name,
+			 human_count(skipped).text, name);
+	if (errors > 0)
+		out_line(ctl, STYLE_WARN, "%s: %s failed: cfctl sync skipped %s, cfctl sync history %s", name,
+			 human_count(errors).text, name, name);
 	if (polled > 0)
 		out_line(ctl, STYLE_WARN,
-			 "%s: %s of %s directories are looked at once a minute only, the limit of watches is "
-			 "reached: "
+			 "%s: the watch limit is reached, %s of %s directories are polled: "
 			 "sysctl fs.inotify.max_user_watches=524288",
 			 name, human_count(polled).text,
 			 human_count(polled + get_int(s, "watched_directories")).text);
@@ -88,11 +89,11 @@ void pairs_show(struct ctl *ctl, struct json_object *statuses, struct json_objec
 		{"PAIR"},
 		{"STATE"},
 		{"FILES", COLUMN_RIGHT},
-		{"SIZE", COLUMN_RIGHT},
+		{"SIZE", COLUMN_RIGHT | COLUMN_SPARE},
 		{"PENDING", COLUMN_RIGHT},
-		{"RATE", COLUMN_RIGHT},
-		{"LAST SYNC"},
-		{"DIRECTORY", COLUMN_PATH},
+		{"RATE", COLUMN_RIGHT | COLUMN_SPARE},
+		{"LAST SYNC", COLUMN_SPARE},
+		{"DIRECTORY", COLUMN_PATH | COLUMN_SPARE},
 	};
 	_cleanup_table_ struct table *table = table_new(columns, COUNT(columns));
 	size_t n = get_count(statuses, "statuses");

@@ -15,8 +15,13 @@ enum style profile_style(const char *state)
 void profile_rows(struct ctl *ctl, struct json_object *reply, void *userdata)
 {
 	static const struct column columns[] = {
-		{""},     {"PROFILE"}, {"URL", COLUMN_FLEX},     {"CREDENTIAL"},
-		{"ROLE"}, {"STATE"},   {"PROBLEM", COLUMN_FLEX},
+		{""},
+		{"PROFILE"},
+		{"URL", COLUMN_FLEX},
+		{"CREDENTIAL", COLUMN_SPARE},
+		{"ROLE", COLUMN_SPARE},
+		{"STATE"},
+		{"PROBLEM", COLUMN_FLEX},
 	};
 	_cleanup_table_ struct table *table = table_new(columns, COUNT(columns));
 
@@ -42,7 +47,7 @@ static int profile_list(struct ctl *ctl, const struct args *args)
 	if (code != EXIT_OK)
 		return code;
 	if (!ctl->json && get_count(reply.object, "profiles") == 0)
-		ctl_note(ctl, STYLE_DIM, "", "No profile yet: `cfctl login URL` makes one.");
+		out_footer(ctl, "No profile yet: `cfctl login URL` makes one.");
 	return out_reply(ctl, &reply, profile_rows, NULL);
 }
 

@@ -78,12 +78,12 @@ static int sync_held(struct ctl *ctl, const struct args *args)
 	if (code != EXIT_OK || ctl->json)
 		return code;
 	if (held.n == 0)
-		ctl_note(ctl, STYLE_DIM, "", "Nothing is held.");
+		out_footer(ctl, "Nothing is held.");
 	else
-		ctl_note(ctl, STYLE_DIM, "",
-			 "%s (%s). `cfctl sync confirm %s` deletes them for good, `cfctl sync restore %s` "
-			 "brings them back.",
-			 human_count((int64_t)held.n).text, human_size(held.bytes).text, name, name);
+		out_footer(ctl,
+			   "%s (%s). `cfctl sync confirm %s` deletes them for good, `cfctl sync restore %s` "
+			   "brings them back.",
+			   human_count((int64_t)held.n).text, human_size(held.bytes).text, name, name);
 	return code;
 }
 

@@ -41,7 +41,7 @@ static int sync_list(struct ctl *ctl, const struct args *args)
 	if (code != EXIT_OK)
 		return code;
 	if (!ctl->json && get_count(reply.object, "pairs") == 0)
-		ctl_note(ctl, STYLE_DIM, "", "No pair yet: `cfctl sync add DIR BUCKET` makes one.");
+		out_footer(ctl, "No pair yet: `cfctl sync add DIR BUCKET` makes one.");
 	return out_reply(ctl, &reply, show_list, NULL);
 }
 
@@ -127,7 +127,7 @@ static int run_rows(struct ctl *ctl, struct call *call, struct rows *rows, const
 	call->userdata = rows;
 	code = ctl_run(ctl, call, NULL);
 	if (code == EXIT_OK && !ctl->json && rows->n == 0)
-		ctl_note(ctl, STYLE_DIM, "", "%s", nothing);
+		out_footer(ctl, "%s", nothing);
 	return code;
 }
 

@@ -32,7 +32,7 @@ static int sync_status(struct ctl *ctl, const struct args *args)
 	if (code != EXIT_OK)
 		return code;
 	if (!ctl->json && get_count(reply.object, "statuses") == 0)
-		ctl_note(ctl, STYLE_DIM, "", "No pair yet: `cfctl sync add DIR BUCKET` makes one.");
+		out_footer(ctl, "No pair yet: `cfctl sync add DIR BUCKET` makes one.");
 	code = out_reply(ctl, &reply, show_statuses, &pairs);
 	return code != EXIT_OK ? code : pairs_exit_code(reply.object);
 }
