@@ -372,6 +372,78 @@ START_TEST(random_texts)
 }
 END_TEST
 
+/* From the source tree: `make check` says where it is. */
+static char *source_file(const char *name)
+{
+	const char *srcdir = getenv("srcdir");
+	_cleanup_free_ char *source = fs_join(srcdir ? srcdir : ".", name);
+	char *text;
+	size_t len;
+
+	ck_assert_msg(source && fs_read_file(source, CONF_FILE_MAX, &text, &len) == 0,
+		      "%s: run from the source tree, or set srcdir", name);
+	return text;
+}
+
+/* The example has every key, commented out, at its default: with the marks taken away it is a file that says nothing
+ * new. */
+START_TEST(example_file)
+{
+	_cleanup_free_ char *text = source_file("conf/carbonfilesd.conf");
+	struct settings s, plain;
+
+	for (size_t i = 0; i < settings_keys_count; i++) {
+		_cleanup_free_ char *line = NULL;
+		ck_assert_int_gt(asprintf(&line, "\n#%s = ", settings_keys[i].name), 0);
+		char *at = strstr(text, line);
+		ck_assert_msg(at, "%s is not in conf/carbonfilesd.conf", settings_keys[i].name);
+		at[1] = ' ';
+	}
+	taken(text, &s);
+	ck_assert_int_eq(settings_init(&plain), 0);
+	for (size_t i = 0; i < settings_keys_count; i++) {
+		_cleanup_free_ char *a = settings_get(&s, settings_keys[i].name);
+		_cleanup_free_ char *b = settings_get(&plain, settings_keys[i].name);
+		ck_assert_str_eq(a, b);
+	}
+	settings_done(&s);
+	settings_done(&plain);
+}
+END_TEST
+
+/* The manual has an entry for every key, with its default, its range, and whether a pair may set it. */
+START_TEST(manual_page)
+{
+	_cleanup_free_ char *text = source_file("doc/carbonfilesd.conf.5");
+	struct settings plain;
+
+	ck_assert_int_eq(settings_init(&plain), 0);
+	for (size_t i = 0; i < settings_keys_count; i++) {
+		const struct settings_key *key = &settings_keys[i];
+		_cleanup_free_ char *head = NULL, *says = NULL, *value = settings_get(&plain, key->name);
+		ck_assert_int_gt(asprintf(&head, ".TP\n.B %s\n", key->name), 0);
+		const char *entry = strstr(text, head), *type = entry ? strstr(entry, "\nType: ") : NULL;
+		ck_assert_msg(type, "%s is not in carbonfilesd.conf(5)", key->name);
+		_cleanup_free_ char *line = strndup(type + 1, strcspn(type + 1, "\n"));
+		ck_assert_int_gt(asprintf(&says, "Per pair: %s. Restart needed: %s.", key->per_pair ? "yes" : "no",
+					  key->restart ? "yes" : "no"),
+				 0);
+		ck_assert_msg(strstr(line, says), "%s: %s", key->name, line);
+		free(says);
+		ck_assert_int_gt(asprintf(&says, "Default: %s", *value ? value : "\\(aq\\(aq"), 0);
+		ck_assert_msg(strstr(line, says), "%s: %s has no \"%s\"", key->name, line, says);
+		if (key->type == SETTINGS_INT) {
+			free(says);
+			ck_assert_int_gt(asprintf(&says, "Allowed: %lld to %lld.", (long long)key->min,
+						  (long long)key->max),
+					 0);
+			ck_assert_msg(strstr(line, says), "%s: %s has no \"%s\"", key->name, line, says);
+		}
+	}
+	settings_done(&plain);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("settings");
@@ -388,6 +460,8 @@ int main(void)
 	tcase_add_test(tc, persist_refuses);
 	tcase_add_test(tc, persist_makes_and_follows);
 	tcase_add_test(tc, random_texts);
+	tcase_add_test(tc, example_file);
+	tcase_add_test(tc, manual_page);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);
 }
