@@ -397,7 +397,8 @@ void index_state_forget(struct index *index)
 
 void index_count(struct index_pair_state *state, enum index_tally which, int64_t delta)
 {
-	state->tally[which] += delta;
+	/* Wraps, and comes back when the same is taken away: sizes that lie cannot make it undefined. */
+	state->tally[which] = (int64_t)((uint64_t)state->tally[which] + (uint64_t)delta);
 	if (delta != 0)
 		state->dirty |= 1U << which;
 }

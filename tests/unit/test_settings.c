@@ -348,7 +348,7 @@ START_TEST(random_texts)
 	static const char *const keys[] = {"settle_ms", "x", NULL};
 
 	srandom(1);
-	for (int n = 0; n < 20000; n++) {
+	for (int n = 0; n < 3000; n++) {
 		char text[256] = "";
 		size_t len = 0;
 		for (int k = (int)(random() % 12); k >= 0; k--)
@@ -385,8 +385,8 @@ static char *source_file(const char *name)
 	return text;
 }
 
-/* The example has every key, commented out, at its default: with the marks taken away it is a file that says nothing
- * new. */
+/* The example has every key, commented out, at its default: with the marks taken away it is a file that says
+ * nothing new. */
 START_TEST(example_file)
 {
 	_cleanup_free_ char *text = source_file("conf/carbonfilesd.conf");
@@ -425,8 +425,8 @@ START_TEST(manual_page)
 		const char *entry = strstr(text, head), *type = entry ? strstr(entry, "\nType: ") : NULL;
 		ck_assert_msg(type, "%s is not in carbonfilesd.conf(5)", key->name);
 		_cleanup_free_ char *line = strndup(type + 1, strcspn(type + 1, "\n"));
-		ck_assert_int_gt(asprintf(&says, "Per pair: %s. Restart needed: %s.", key->per_pair ? "yes" : "no",
-					  key->restart ? "yes" : "no"),
+		ck_assert_int_gt(asprintf(&says, "Per pair: %s. Restart needed: %s.",
+					  key->per_pair ? "yes" : "no", key->restart ? "yes" : "no"),
 				 0);
 		ck_assert_msg(strstr(line, says), "%s: %s", key->name, line);
 		free(says);
@@ -449,6 +449,7 @@ int main(void)
 	Suite *suite = suite_create("settings");
 	TCase *tc = tcase_create("settings");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, all_taken);
