@@ -109,8 +109,6 @@ struct json_object *profile_object(struct ipc *ipc, const struct profile *p)
 		state = known->state;
 		last_error = known->last_error;
 	}
-	if (p->auth != PROFILE_NONE && !p->secret)
-		state = "login_required";
 	reply_string(&r, "name", p->name);
 	reply_string(&r, "url", p->url ? p->url : "");
 	reply_string(&r, "auth", profile_auth_name(p->auth));
@@ -322,10 +320,6 @@ void logout(struct ipc_call *call, struct json_object *parameters, void *context
 
 	if (bare)
 		bare->url = strdup(p->url ? p->url : "");
-	/* Not PROFILE_NONE: a profile that had a credential asks for one again instead of going on without.
-	 */
-	if (bare)
-		bare->auth = p->auth;
 	int r = bare && bare->url ? 0 : -ENOMEM;
 
 	if (r < 0)

@@ -9,6 +9,7 @@ struct stream {
 	struct ipc *ipc;
 	struct engine_watch *watch;
 	struct engine_plan *plan;
+	struct pair_spec *spec;    /* Plan: the engine reads it until the end */
 	struct json_object *names; /* a reference; NULL: every pair */
 	const char *name;          /* Rescan: the pair's, in the call's parameters; NULL: every pair */
 	int64_t lost;
@@ -32,6 +33,7 @@ static void stream_free(struct stream *s)
 {
 	engine_watch_free(s->watch);
 	json_object_put(s->names);
+	pair_spec_free(s->spec);
 	free(s);
 }
 
@@ -353,14 +355,16 @@ void sync_plan(struct ipc_call *call, struct json_object *parameters, void *cont
 	}
 	struct stream *s = stream_new(ipc, call);
 
-	if (s) {
-		r = engine_plan_start(ipc->context.engine, name, spec, on_plan, s, &s->plan);
-		if (r >= 0)
-			ipc_call_on_gone(call, on_plan_gone, s);
-		else {
-			stream_free(s);
-			sync_simple(call, r, name);
-		}
+	if (!s) {
+		pair_spec_free(spec);
+		return;
 	}
-	pair_spec_free(spec);
+	s->spec = spec;
+	r = engine_plan_start(ipc->context.engine, name, spec, on_plan, s, &s->plan);
+	if (r >= 0) {
+		ipc_call_on_gone(call, on_plan_gone, s);
+		return;
+	}
+	stream_free(s);
+	sync_simple(call, r, name);
 }
