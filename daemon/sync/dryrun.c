@@ -414,7 +414,7 @@ int engine_plan_start(struct engine *e, const char *name, const struct pair_spec
 	d->guard = guard_new();
 	d->shadow.engine = e;
 	d->shadow.spec = d->spec;
-	d->shadow.ip.key = -1; /* no rows */
+	d->shadow.ip.key = 0; /* no rows: scan.h */
 	d->shadow.ip.first_sync = true;
 	if (p)
 		d->shadow.ip = p->ip;
