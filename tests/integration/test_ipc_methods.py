@@ -441,7 +441,7 @@ def lists(w):
     assert {h['side'] for h in held} == {'remote'} and held[0]['pair'] == 'docs'
     assert d.call('ListHeld')['held'] == held
     assert d.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply', 'paths': ['f00', 'f01']}) == {'deletes': 2}
-    w.wait_status(lambda s: s['deletes_held'] == 28, what='two of them carried out')
+    wait_until(lambda: len(w.remote()) == 28 and len(d.held()) == 28, 20, 'two of them carried out')
     restored = d.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'})
     assert restored == {'deletes': 28}, restored
     w.wait_status(lambda s: s['deletes_held'] == 0, what='nothing held')
