@@ -33,24 +33,35 @@ static const struct rule rules_builtin[] = {
 	{"id_ed25519", IGNORE_SECRET},
 };
 
-static bool matches(const char *pattern, const char *name, bool is_dir)
+/* Every name of every tree passes here: its first and last byte rule out nearly all patterns. */
+static bool may_match(const char *pattern, size_t pattern_len, const char *name, size_t len)
+{
+	char first = pattern[0], last = pattern[pattern_len - 1];
+
+	return len > 0 && (first == '*' || first == name[0]) &&
+	       (last == '*' || last == '?' || last == name[len - 1]);
+}
+
+static bool matches(const char *pattern, const char *name, size_t name_len, bool is_dir)
 {
 	size_t len = strlen(pattern);
 
 	if (pattern[len - 1] == '/')
-		return is_dir && strlen(name) == len - 1 && memcmp(pattern, name, len - 1) == 0;
-	return fnmatch(pattern, name, FNM_NOESCAPE) == 0;
+		return is_dir && name_len == len - 1 && memcmp(pattern, name, len - 1) == 0;
+	return may_match(pattern, len, name, name_len) && fnmatch(pattern, name, FNM_NOESCAPE) == 0;
 }
 
 enum ignore_verdict ignore_component(const struct ignore_rules *rules, const char *name, bool is_dir,
 				     const char **ret_rule)
 {
+	size_t len = strlen(name);
+
 	for (size_t i = 0; i < ARRAY_SIZE(rules_builtin); i++) {
 		const struct rule *rule = &rules_builtin[i];
 
 		if (rule->verdict == IGNORE_SECRET && rules->secrets)
 			continue;
-		if (!matches(rule->pattern, name, is_dir))
+		if (!matches(rule->pattern, name, len, is_dir))
 			continue;
 		if (ret_rule)
 			*ret_rule = rule->pattern;
