@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHES = ('small-files', 'latency-400', 'large-file', 'save-latency', 'ipc', 'index-million')
+BENCHES = ('small-files', 'latency-400', 'large-file', 'save-latency', 'ipc', 'index-million', 'walks')
 
 
 def main():
