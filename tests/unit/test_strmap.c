@@ -3,6 +3,7 @@
 #include "base/strmap.h"
 #include "tap.h"
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
