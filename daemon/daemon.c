@@ -45,6 +45,7 @@ struct daemon {
 	const struct daemon_options *options;
 	struct state_dirs dirs;
 	char *settings_path, *index_path;
+	const char *own_dirs[4]; /* NULL-terminated; the engine reads it for each new pair */
 	struct settings settings;
 	struct loop *loop;
 	struct worker_pool *pool;
@@ -443,7 +444,9 @@ static int start(struct daemon *d)
 	if (r < 0)
 		return r;
 
-	const char *own_dirs[] = {d->dirs.config, d->dirs.state, d->dirs.runtime, NULL};
+	d->own_dirs[0] = d->dirs.config;
+	d->own_dirs[1] = d->dirs.state;
+	d->own_dirs[2] = d->dirs.runtime;
 	struct engine_params params = {
 		.loop = d->loop,
 		.pool = d->pool,
@@ -451,7 +454,7 @@ static int start(struct daemon *d)
 		.index_path = d->index_path,
 		.index_fresh = fresh,
 		.config_dir = d->dirs.config,
-		.own_dirs = own_dirs,
+		.own_dirs = d->own_dirs,
 		.settings = &d->settings,
 		.remote_of = remote_of,
 		.remote_arg = d,
