@@ -125,6 +125,10 @@ static const char *usual_hint(int code)
 	case CFIPC_ERROR_METHOD_NOT_IMPLEMENTED:
 		return "The daemon does not have it; `cfctl daemon version` shows its version, `cfctl "
 		       "--version` this one.";
+	case CFIPC_ERROR_INVALID_PARAMETER:
+		return "The daemon does not take this value, or does not have this yet; the manual, "
+		       "cfctl(1), says "
+		       "which.";
 	case CFIPC_ERROR_NO_SUCH_PROFILE:
 		return "`cfctl profile list` shows the profiles; `cfctl login URL` makes one.";
 	case CFIPC_ERROR_NOT_LOGGED_IN: return "Log in: `cfctl login URL --name PROFILE`.";

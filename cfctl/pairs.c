@@ -101,14 +101,14 @@ void pairs_show(struct ctl *ctl, struct json_object *statuses, struct json_objec
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *s = get_item(statuses, "statuses", i);
 		const char *state = get_text(s, "state");
-		int64_t rate = get_int(s, "bytes_per_second");
+		int64_t rate = get_int(s, "bytes_per_second"), pending = get_int(s, "files_pending");
 
 		table_cell(table, STYLE_BOLD, "%s", get_text(s, "name"));
 		table_cell(table, pair_style(state), "%s", state);
 		table_cell(table, STYLE_NONE, "%s", human_count(get_int(s, "files_total")).text);
 		table_cell(table, STYLE_NONE, "%s", human_size(get_int(s, "bytes_total")).text);
 		pair_pending_cell(table, s);
-		table_cell(table, STYLE_NONE, "%s", rate > 0 ? human_rate(rate).text : "");
+		table_cell(table, STYLE_NONE, "%s", rate > 0 && pending > 0 ? human_rate(rate).text : "");
 		table_cell(table, STYLE_NONE, "%s", human_age(get_string(s, "last_sync_at")).text);
 		table_cell(table, STYLE_NONE, "%s", directory_of(pairs, get_text(s, "name")));
 	}

@@ -29,8 +29,8 @@ static int sync_rescan(struct ctl *ctl, const struct args *args)
 	code = ctl_call(ctl, "rescan", SYNC "Rescan", &params, &reply);
 	if (code != EXIT_OK)
 		return code;
-	out_done(ctl, "A rescan of %s%s%s is queued; `cfctl sync wait %s` waits for it.", name,
-		 path ? ", " : "", path ? path : "", name);
+	out_done(ctl, "A rescan of %s%s%s is queued; `cfctl sync wait %s` waits for it.", path ? path : "",
+		 path ? " in " : "", name, name);
 	return out_reply(ctl, &reply, NULL, NULL);
 }
 

@@ -133,22 +133,28 @@ static int run_rows(struct ctl *ctl, struct call *call, struct rows *rows, const
 
 static void history_row(struct table *table, struct json_object *entry)
 {
-	const char *result = get_text(entry, "result"), *message = get_text(entry, "message");
+	const char *result = get_text(entry, "result");
 
 	table_cell(table, STYLE_DIM, "%s", human_date(get_string(entry, "at")).text);
 	table_cell(table, STYLE_NONE, "%s", get_text(entry, "pair"));
 	table_cell(table, STYLE_NONE, "%s", get_text(entry, "action"));
-	table_cell(table, strcmp(result, "ok") == 0 ? STYLE_GOOD : STYLE_WARN, "%s", result);
+	table_cell(table, strcmp(result, "done") == 0 ? STYLE_GOOD : STYLE_WARN, "%s", result);
 	table_cell(table, STYLE_NONE, "%s",
 		   has(entry, "size") ? human_size(get_int(entry, "size")).text : "");
-	table_cell(table, STYLE_NONE, "%s%s%s%s", get_text(entry, "path"), *message ? " (" : "", message,
-		   *message ? ")" : "");
+	table_cell(table, STYLE_NONE, "%s", get_text(entry, "path"));
+	table_cell(table, STYLE_DIM, "%s", get_text(entry, "message"));
 }
 
 static int sync_history(struct ctl *ctl, const struct args *args)
 {
 	static const struct column columns[] = {
-		{"WHEN"}, {"PAIR"}, {"ACTION"}, {"RESULT"}, {"SIZE", COLUMN_RIGHT}, {"PATH"},
+		{"WHEN"},
+		{"PAIR"},
+		{"ACTION"},
+		{"RESULT"},
+		{"SIZE", COLUMN_RIGHT},
+		{"PATH", COLUMN_PATH},
+		{"WHY", COLUMN_FLEX},
 	};
 	_cleanup_table_ struct table *table = table_new(columns, COUNT(columns));
 	_cleanup_params_ struct params params;

@@ -10,7 +10,7 @@
 
 struct plan {
 	struct table *table;
-	size_t rows, actions;
+	size_t rows;
 	int code;
 };
 
@@ -28,7 +28,9 @@ static void show_totals(struct ctl *ctl, struct plan *plan, struct json_object *
 	plan->code = table_print(ctl, plan->table);
 	if (ctl->quiet)
 		return;
-	if (plan->actions == 0) {
+	if (get_int(reply, "uploads") + get_int(reply, "downloads") + get_int(reply, "deletes") +
+		    get_int(reply, "conflicts") ==
+	    0) {
 		out_line(ctl, STYLE_NONE, "Nothing to do: both sides are as they should be.");
 		return;
 	}
@@ -49,7 +51,6 @@ static void show_action(struct ctl *ctl, struct json_object *reply, void *userda
 		show_totals(ctl, plan, reply);
 		return;
 	}
-	plan->actions++;
 	table_cell(plan->table, action_style(name), "%s", name);
 	table_cell(plan->table, STYLE_NONE, "%s",
 		   has(action, "size") ? human_size(get_int(action, "size")).text : "");

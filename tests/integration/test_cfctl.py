@@ -1,146 +1,17 @@
 #!/usr/bin/env python3
-"""cfctl against a daemon that says what the test wants: every command, as text and as JSON, every exit status,
-every way to ask and to be interrupted."""
-import contextlib
-import fcntl
+"""cfctl against a daemon that says what the test wants: every command, as text and as JSON, every error and exit status,
+names, paths and secrets."""
 import json
 import os
-import pty
 import re
-import select
-import shutil
-import signal
-import struct
 import subprocess
 import sys
-import tempfile
-import termios
-import unicodedata
 
 from cf import assert_equal, main, test
-from cf.process import build_dir, program, source_dir
-from cf.wait import STRETCH, Deadline
-from fakeipc import CLOSE, GARBAGE, HANG, Error, FakeDaemon
-
-SECONDS = 20
-# In the build tree cfctl/cfctl is libtool's script around the program: hundreds of runs can do without it.
-CFCTL = program('cfctl/cfctl')
-LIBRARY = {}
-if os.path.exists(os.path.join(build_dir(), 'cfctl/.libs/cfctl')):
-    CFCTL = program('cfctl/.libs/cfctl')
-    LIBRARY = {'LD_LIBRARY_PATH': os.path.join(build_dir(), 'libcfipc/.libs')}
-SECRET = 'cf4_00112233_00112233445566778899aabbccddeeff'
-HOSTILE = 'a\x1b[31mred\nb'     # a name that would colour the terminal and begin a line of its own
-
-PROFILE = {'name': 'default', 'url': 'https://files.example.org', 'auth': 'api_key', 'key_prefix': 'cf4_00112233',
-           'role': 'owner', 'active': True, 'state': 'ready'}
-STATUS = {'name': 'docs', 'state': 'idle', 'in_sync': True, 'files_total': 1234, 'files_pending': 0, 'files_skipped': 0,
-          'bytes_total': 3 << 20, 'bytes_pending': 0, 'bytes_per_second': 0, 'deletes_held': 0, 'foreign_held': 0,
-          'conflicts': 0, 'errors': 0, 'watched_directories': 7, 'polled_directories': 0}
-SYNCING = {**STATUS, 'state': 'syncing', 'in_sync': False, 'files_pending': 12, 'bytes_pending': 5 << 20,
-           'bytes_per_second': 1 << 20}
-PAIR = {'name': 'docs', 'paused': False, 'created_at': '2026-11-24T09:00:00Z',
-        'spec': {'name': 'docs', 'profile': 'default', 'bucket': 'Abcdefgh12', 'local_path': '/home/me/docs',
-                 'mode': 'mirror', 'secrets': False, 'exclude': ['*.o', 'build/']}}
-BUCKET = {'id': 'Abcdefgh12', 'name': 'docs', 'owner': 'me', 'created_at': '2026-11-24T09:00:00Z', 'file_count': 3,
-          'total_size': 4096}
-FILE = {'path': 'a/b.txt', 'name': 'b.txt', 'size': 1536, 'mime_type': 'text/plain', 'sha256': 'ab' * 32,
-        'created_at': '2026-11-24T09:00:00Z', 'updated_at': '2026-11-24T09:00:00Z'}
-DAEMON = {'mode': 'user', 'uid': 0, 'pid': 42, 'started_at': '2026-11-24T09:00:00Z', 'state': 'running',
-          'connections': 1, 'transfers': 0, 'subscribers': 0, 'max_message': 1048576, 'max_connections': 256}
-HELD = {'pair': 'docs', 'path': 'old/x', 'side': 'remote', 'size': 2048, 'reason': 'mass'}
-PAGE = {'total': 1, 'limit': 50, 'offset': 0}
-
-
-def environment(**more):
-    keep = {k: v for k, v in os.environ.items() if k in ('PATH', 'TMPDIR') or k.endswith('SAN_OPTIONS')}
-    return {**keep, **LIBRARY, 'HOME': '/nonexistent', 'XDG_RUNTIME_DIR': '/nonexistent', 'TERM': 'xterm', 'PAGER': 'cat', **more}
-
-
-@contextlib.contextmanager
-def daemon(script=None):
-    directory = tempfile.mkdtemp(prefix='cfctl-test-', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
-    try:
-        with FakeDaemon(directory, script) as fake:
-            fake.directory = directory
-            yield fake
-            assert_equal(fake.problems, [], 'calls that no daemon would take')
-    finally:
-        shutil.rmtree(directory)
-
-
-def argv(fake, *words):
-    return [CFCTL, *(['--socket', fake.path] if fake else []), *map(os.fspath, words)]
-
-
-def run(fake, *words, input='', **options):
-    """cfctl without a terminal, to its end."""
-    return subprocess.run(argv(fake, *words), input=input, capture_output=True, text=True, env=environment(),
-                          timeout=SECONDS * STRETCH, **options)
-
-
-class Terminal:
-    """cfctl on a terminal of its own."""
-    def __init__(self, fake, *words, rows=24, columns=80, **env):
-        self.text = b''
-        pid, self.fd = pty.fork()
-        if pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-            command = argv(fake, *words)
-            os.execve(command[0], command, environment(**env))
-        self.pid, self.status = pid, None
-
-    def read(self, seconds):
-        """What comes next; False at the end."""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:     # EIO: nobody has it open any more
-            data = b''
-        self.text += data
-        return bool(data)
-
-    def expect(self, words):
-        deadline = Deadline(SECONDS, f'{words!r} on the terminal')
-        while words.encode() not in self.text:
-            try:
-                more = self.read(deadline.left())
-            except Exception:
-                raise AssertionError(f'{words!r} is not in {self.text!r}')
-            assert more or words.encode() in self.text, f'ended without {words!r}: {self.text!r}'
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-
-    def echoes(self):
-        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
-
-    def end(self):
-        """The exit status, once everything was read."""
-        deadline = Deadline(SECONDS, 'the end of cfctl')
-        while self.read(deadline.left()):
-            pass
-        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self.fd)
-        return self.status
-
-    def output(self):
-        return self.text.decode().replace('\r\n', '\n')
-
-
-def says(done, code, *words):
-    assert_equal(done.returncode, code, done.stdout + done.stderr)
-    for word in words:
-        assert word in done.stdout + done.stderr, f'{word!r} is not in {done.stdout + done.stderr!r}'
-
-
-def only_call(fake):
-    assert_equal(len(fake.calls), 1, repr(fake.calls))
-    return fake.calls[0]
+from cf.process import source_dir
+from cfctlrun import (BUCKET, CFCTL, DAEMON, FILE, HELD, HOSTILE, PAGE, PAIR, PROFILE, SECRET, STATUS, SYNCING,
+                      Terminal, argv, daemon, environment, only_call, run, says)
+from fakeipc import CLOSE, GARBAGE, Error
 
 
 # ---- Every command ----
@@ -198,7 +69,7 @@ COMMANDS = [
      {'sync.Plan': [{'uploads': 0, 'downloads': 0, 'deletes': 0, 'conflicts': 0, 'bytes': 0}]}, 0, ['Nothing to do'],
      ('sync.Plan', {'spec': {'local_path': '/srv/docs', 'mode': 'mirror', 'bucket': 'Abcdefgh12'}})),
     ('sync rescan docs', {'sync.Rescan': {'status': STATUS}}, 0, ['queued'], ('sync.Rescan', {'name': 'docs'})),
-    ('sync rescan docs ./a/b/ --verify', {'sync.Rescan': {'status': STATUS}}, 0, ['docs, a/b'],
+    ('sync rescan docs ./a/b/ --verify', {'sync.Rescan': {'status': STATUS}}, 0, ['a/b in docs'],
      ('sync.Rescan', {'name': 'docs', 'path': 'a/b', 'verify_hashes': True})),
     ('sync pause', {'sync.Pause': {}}, 0, ['every pair'], ('sync.Pause', {})),
     ('sync pause docs --for 2h', {'sync.Pause': {}}, 0, ['2 h 0 min'],
@@ -237,8 +108,9 @@ COMMANDS = [
                                            'sync.TestIgnore': {'states': [{'path': 'a', 'ignored': False}]}}, 0,
      ['a: carried'], ('sync.TestIgnore', {'name': 'docs', 'paths': ['a']})),
     ('sync history docs a --limit 5', {'sync.ListHistory': [{'entries': [
-        {'at': '2026-11-24T09:00:00Z', 'pair': 'docs', 'action': 'upload', 'path': 'a', 'size': 12, 'result': 'ok'}]}]},
-     0, ['upload', '12 B'], ('sync.ListHistory', {'name': 'docs', 'path': 'a', 'limit': 5})),
+        {'at': '2026-11-24T09:00:00Z', 'pair': 'docs', 'action': 'upload', 'path': 'a', 'size': 12, 'result': 'done',
+         'message': 'new'}]}]},
+     0, ['upload', '12 B', 'new'], ('sync.ListHistory', {'name': 'docs', 'path': 'a', 'limit': 5})),
     ('bucket list --include-expired --limit 10 --offset 20 --sort name --order desc',
      {'remote.ListBuckets': {'buckets': [BUCKET], 'page': {**PAGE, 'total': 31}}}, 0,
      ['Abcdefgh12', '4.0 KiB', 'never', '1 of 31'],
@@ -626,160 +498,6 @@ def _():
         says(done, 2, 'upload_token')
         assert 'cfu_1' not in done.stderr
         assert_equal(only_call(fake).parameters['upload_token'], 'cfu_1')
-
-
-# ---- Terminals ----
-
-@test('confirm asks about what it will confirm, and only y or yes is a yes', world=False)
-def _():
-    script = {'sync.ListHeld': [{'held': [HELD, {**HELD, 'path': HOSTILE}]}, {'held': [{**HELD, 'path': 'other'}]}],
-              'sync.ConfirmDeletes': {'deletes': 3}}
-    for answer, code in (('y\n', 0), ('yes\n', 0), ('n\n', 1), ('\n', 1), ('yess\n', 1), ('\x04', 1), ('\x03', 130)):
-        with daemon(script) as fake:
-            terminal = Terminal(fake, 'sync', 'confirm', 'docs')
-            terminal.expect('Carry out 3 held deletions (6.0 KiB)? [y/N] ')
-            terminal.type(answer)
-            assert_equal(terminal.end(), code, repr(answer))
-            assert '\x1b[31mred' not in terminal.output()
-            confirms = [c.parameters for c in fake.calls if c.method == 'sync.ConfirmDeletes']
-            assert_equal(confirms, [{'name': 'docs', 'choice': 'apply', 'paths': ['old/x', HOSTILE, 'other']}]
-                         if code == 0 else [], repr(answer))
-    with daemon({'sync.ListHeld': {'held': []}}) as fake:
-        terminal = Terminal(fake, 'sync', 'confirm', 'docs')
-        assert_equal(terminal.end(), 7)
-        assert 'nothing is held for docs' in terminal.output(), terminal.output()
-
-
-@test('confirm of very many paths goes in requests that the daemon takes', world=False)
-def _():
-    held = [{**HELD, 'path': f'old/{"x" * 1000}{i}'} for i in range(2000)]
-    with daemon({'sync.ListHeld': [{'held': held[:1000]}, {'held': held[1000:]}],
-                 'sync.ConfirmDeletes': lambda call: {'deletes': len(call.parameters['paths'])}}) as fake:
-        says(run(fake, 'sync', 'restore', 'docs', 'old'), 0, '2,000 will be brought back')
-        named = [c.parameters['paths'] for c in fake.calls if c.method == 'sync.ConfirmDeletes']
-        assert_equal(sum(named, []), [h['path'] for h in held])
-        assert len(named) > 1 and all(len(json.dumps(n)) < 1 << 20 for n in named)
-
-
-@test('colour on a terminal, but not with NO_COLOR, --no-color, TERM=dumb or without a terminal', world=False)
-def _():
-    script = {'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [PAIR]}}
-    with daemon(script) as fake:
-        for words, env, colour in ((['sync', 'status'], {}, True), (['sync', 'status'], {'NO_COLOR': '1'}, False),
-                                   (['sync', 'status', '--no-color'], {}, False),
-                                   (['sync', 'status'], {'TERM': 'dumb'}, False),
-                                   (['sync', 'status', '--json'], {}, False)):
-            terminal = Terminal(fake, *words, **env)
-            assert_equal(terminal.end(), 0)
-            assert_equal('\x1b[32m' in terminal.output(), colour, f'{words} {env}')
-
-
-@test('tables fit the terminal: wide characters count as two columns, long names give way', world=False)
-def _():
-    long = {**PAIR, 'spec': {**PAIR['spec'], 'local_path': '/home/漢字漢字/' + 'directory/' * 20}}
-    with daemon({'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [long]}}) as fake:
-        for columns in (40, 60, 80, 120, 400):
-            terminal = Terminal(fake, 'sync', 'status', columns=columns, NO_COLOR='1')
-            assert_equal(terminal.end(), 0)
-            for line in terminal.output().splitlines():
-                wide = sum(1 + (unicodedata.east_asian_width(c) in 'WF') for c in line)
-                assert wide <= columns, (columns, wide, line)
-            assert ('…' in terminal.output()) == (60 <= columns < 400), terminal.output()
-
-
-def screen(text):
-    """The last whole picture of a live view."""
-    return text.rpartition('\x1b[H')[2].partition('\x1b[J')[0].replace('\x1b[K', '').replace('\r\n', '\n')
-
-
-@test('sync status --watch is a live view on a terminal, and leaves the last picture', world=False)
-def _():
-    progress = {'pair': 'docs', 'path': 'big.iso', 'action': 'upload', 'done': False, 'bytes_done': 1 << 20,
-                'bytes_total': 4 << 20}
-    stream = [{'status': SYNCING}, {'file': progress}, {'file': {**progress, 'bytes_done': 2 << 20}},
-              {'file': {**progress, 'path': 'small', 'done': True, 'bytes_done': 5, 'bytes_total': 5}},
-              {'file': {**progress, 'path': HOSTILE, 'failure': 'refused'}}, HANG]
-    with daemon({'sync.Watch': stream, 'sync.List': {'pairs': [PAIR]}}) as fake:
-        terminal = Terminal(fake, 'sync', 'status', 'docs', '--watch', NO_COLOR='1')
-        terminal.expect('refused')
-        terminal.expect('\x1b[J')
-        picture = screen(terminal.text.decode())
-        for words in ('syncing', '12 (5.0 MiB)', '1.0 MiB/s', '/home/me/docs', '↑ big.iso', '[=========>          ]  50 %',
-                      '↑ small', "✗ $'a\\x1b[31mred\\nb: refused'"):
-            assert words in picture, f'{words!r} is not in {picture}'
-        assert '\x1b[?1049h' in terminal.output()
-        terminal.resize(10, 50)
-        before = len(terminal.text)
-        deadline = Deadline(SECONDS, 'a new picture')
-        while b'\x1b[J' not in terminal.text[before:]:
-            terminal.read(deadline.left())
-        assert all(len(line) <= 50 for line in screen(terminal.text.decode()).split('\n'))
-        terminal.type('\x03')
-        assert_equal(terminal.end(), 130)
-        tail = terminal.output().rpartition('\x1b[?1049l')[2]
-        assert '\x1b[?25h' in terminal.output() and 'big.iso' in tail, tail
-        assert fake.closed.wait(SECONDS), 'the stream goes on in the daemon'
-        assert_equal([c.parameters for c in fake.calls if c.method == 'sync.Watch'], [{'names': ['docs'], 'files': True}])
-
-
-@test('sync status --watch elsewhere: a line per change, or the replies', world=False)
-def _():
-    progress = {'pair': 'docs', 'path': 'a', 'action': 'upload', 'done': True, 'bytes_done': 5, 'bytes_total': 5}
-    stream = [{'status': SYNCING}, {'file': progress}, {'removed': 'old'}, {'lost': 3}]
-    with daemon({'sync.Watch': stream}) as fake:
-        done = run(fake, 'sync', 'status', '--watch', '--files')
-        assert_equal(done.stdout.splitlines(), [
-            'docs: syncing, 1,234 files, 12 pending (5.0 MiB), 1.0 MiB/s', 'docs: upload a, 5 B of 5 B, done', 'old: removed',
-            '3 changes were too many to tell'])
-        done = run(fake, 'sync', 'status', '--watch', '--json')
-        assert_equal([json.loads(line) for line in done.stdout.splitlines()], stream)
-        assert_equal([c.parameters for c in fake.calls], [{'files': True}, {}])
-
-
-@test('a stream is flushed line by line', world=False)
-def _():
-    with daemon({'sync.Watch': [{'status': STATUS}, HANG]}) as fake:
-        with subprocess.Popen(argv(fake, 'sync', 'status', '--watch', '--json'), stdout=subprocess.PIPE, text=True,
-                              env=environment()) as child:
-            assert_equal(json.loads(child.stdout.readline()), {'status': STATUS})
-            child.send_signal(signal.SIGINT)
-            assert_equal(child.wait(SECONDS), 130)
-
-
-@test('an interrupt ends a wait with 130, and the call in the daemon', world=False)
-def _():
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with daemon({'sync.Wait': [HANG]}) as fake:
-            child = subprocess.Popen(argv(fake, 'sync', 'wait'), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                     text=True, env=environment())
-            fake.wait_call('sync.Wait')
-            child.send_signal(number)
-            assert_equal(child.communicate(timeout=SECONDS)[1], '')
-            assert_equal(child.returncode, 130)
-            assert fake.closed.wait(SECONDS), 'the call goes on in the daemon'
-
-
-@test('sync wait shows on a terminal what is still to do', world=False)
-def _():
-    with daemon({'sync.Wait': [HANG], 'sync.GetStatus': {'statuses': [SYNCING]}}) as fake:
-        terminal = Terminal(fake, 'sync', 'wait')
-        terminal.expect('12 files to go, 5.0 MiB, 1.0 MiB/s, 6 s left')
-        terminal.type('\x03')
-        assert_equal(terminal.end(), 130)
-
-
-@test('long listings go through the pager, on a terminal only', world=False)
-def _():
-    script = {'remote.ListFiles': [{'files': [{**FILE, 'path': f'f{i}'} for i in range(200)], 'page': PAGE}]}
-    with daemon(script) as fake:
-        terminal = Terminal(fake, 'file', 'list', 'Abcdefgh12', '--all', PAGER='tr f Q; echo $LESS paged')
-        assert_equal(terminal.end(), 0)
-        assert 'Q199' in terminal.output() and 'FRX paged' in terminal.output(), terminal.output()[-200:]
-        terminal = Terminal(fake, 'file', 'list', 'Abcdefgh12', '--all', PAGER='head -2')
-        assert terminal.end() in (0, -signal.SIGPIPE)
-        done = subprocess.run(argv(fake, 'file', 'list', 'Abcdefgh12', '--all'), capture_output=True, text=True,
-                              env=environment(PAGER='false'))
-        assert 'f199' in done.stdout
 
 
 @test('an output that cannot be written is an error of this side', world=False)
