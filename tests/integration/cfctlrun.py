@@ -1,7 +1,6 @@
 """cfctl run against a fake daemon, without a terminal and on one; and the replies that its tests use."""
 import contextlib
 import fcntl
-import json
 import os
 import pty
 import select

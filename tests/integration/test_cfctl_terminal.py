@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """cfctl on a terminal: questions, colour, widths, live views, the pager; and interrupts, anywhere."""
 import json
-import os
 import signal
 import subprocess
 import sys
