@@ -97,6 +97,7 @@ def _(w):
     w.daemon.start(prefix=prefix)
     assert 'org.carbonfiles.sync' in early.reply()[0]['interfaces']
     early.close()
+    w.daemon.expected_dead = True
     w.daemon.terminate()
     listener.close()
     assert os.path.exists(path), 'the socket belongs to systemd and stays'

@@ -11,11 +11,11 @@ from cf import Skip, assert_equal, encode_path, main, test
 NASTY = [
     b' leading', b'trailing ', b'two  blanks', b'tab\there', b'new\nline', b'cr\rhere', b'\x01\x7f', b'"quotes"',
     b"it's", b'back\\slash', b'\\', b'a\\b\\c', b'%', b'%41', b'a%2Fb', b'%2F', b'%FF', b'+', b'a+b', b'#', b'?', b'&=;',
-    b'a;b', b'semi;filename*=x', b'=?utf-8?B?YQ==?=', b'~', b'~x41', b'~xzz', b'~x7E', b'~x7', b'a~x5Cb', b'~~x41',
+    b'a;b', b'semi;filename*=x', b'=?utf-8?B?YQ==?=', b'~a', b'~x41', b'~xzz', b'~x7E', b'~x7', b'a~x5Cb', b'~~x41',
     b'\xff', b'\xc3', b'ok\xc3\x28', b'\xed\xa0\x80', b'\xf0\x9f\x98\x80', b'\xc3\xa9', b'e\xcc\x81', b'\xe2\x80\xae',
     b'Case', b'case', b'CASE', b'file', b'files', b'upload', b'blob', b'content', b'verify', b'Content', b'name',
     b'd/content', b'd/verify', b'd/Content', b'd/VERIFY', b'd/content2', b'd/x', b'e/content/content', b'zip', b'summary',
-    b'...', b'..a', b'a..b', b'.hidden', b'-dash', b'--', b'*', b'a-b', b'a0', b'con', b'nul.txt', b'x' * 255, b' /x', b'a / b',
+    b'...', b'..a', b'a..b', b'.hidden', b'-dash', b'--', b'*', b'a-b', b'a0', b'con', b'nul.txt', b'x' * 255, b'   /x', b'a / b',
     b' ', b'  ', b'\xe3\x80\x80', b'\xc2\xa0', b'\xe2\x80\x83/x', b'\xe3\x80\x80\xe3\x80\x80',
     b'deep/' + b'/'.join([b'n'] * 60), b'\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82', b'a' + b'\xf0\x9f\x8e\x89' * 60,
 ]
@@ -154,17 +154,6 @@ def _(w):
     assert_equal(sorted(w.remote()), ['a'])
 
 
-@test('.carbonfilesignore at any level, carried like any file')
-def _(w):
-    w.write('.carbonfilesignore', b'*.log\n/build/\n!keep.log\n')
-    w.write('sub/.carbonfilesignore', b'local.txt\n')
-    for name in ('x.log', 'keep.log', 'build/out', 'sub/build/out', 'sub/local.txt', 'local.txt', 'sub/y.log'):
-        w.write(name, name.encode())
-    w.sync()
-    assert_equal(sorted(w.remote()), ['.carbonfilesignore', 'keep.log', 'local.txt', 'sub/.carbonfilesignore',
-                                      'sub/build/out'])
-
-
 @test('an empty directory is no file, and nothing is pending because of it')
 def _(w):
     os.makedirs(w.path('empty/deeper'))
@@ -192,7 +181,7 @@ def _(w):
     w.assert_equal_sides()
     status = w.wait_status(lambda s: s['state'] == 'degraded', what='state degraded')
     assert status['polled_directories'] >= 20 and status['watched_directories'] <= limit, status
-    assert 'max_user_watches' in (status['last_error'] or '') + w.daemon.log(), status
+    assert 'max_user_watches' in (status.get('last_error') or '') + w.daemon.log(), status
     w.write('d29/f', b'edited in a polled directory')
     w.write('d28/new', b'new in a polled directory')
     w.wait_equal_sides()

@@ -65,6 +65,7 @@ class Daemon(Process):
         self.notify.bind(path)
         self.spawn([*prefix, program('daemon/carbonfilesd'), *arguments], {**self.env(), 'NOTIFY_SOCKET': path},
                    pass_fds=self.pass_fds)
+        self.expected_dead = not ready
         if ready:
             self.wait_notify('READY=1')
         return self
