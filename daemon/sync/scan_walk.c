@@ -243,7 +243,8 @@ static int read_names(struct scan_walk *w, struct scan_walk_level *l, bool *ret_
 				return -ECANCELED;
 		}
 	}
-	qsort_r(l->names, l->n, sizeof(*l->names), compare_names, l->text.data);
+	if (l->n > 0) /* qsort_r does not take NULL */
+		qsort_r(l->names, l->n, sizeof(*l->names), compare_names, l->text.data);
 	*ret_empty = seen == 0;
 	return 0;
 }
