@@ -353,7 +353,8 @@ int table_print(struct ctl *ctl, struct table *table)
 
 /* ---- Fields and lines ---- */
 
-static void print_safe(struct ctl *ctl, enum style style, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void print_safe(struct ctl *ctl, enum style style,
+							     const char *format, va_list ap)
 {
 	_cleanup_free_ char *raw = NULL, *text = NULL;
 
