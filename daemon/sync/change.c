@@ -20,7 +20,7 @@ struct change {
 	char *old_name;         /* NULL: add */
 	bool create_bucket, restart, first_again, adopt;
 	struct worker_job work;
-	char *real_path;
+	char *real_path, *expires;
 	int path_error;
 	struct remote *remote;
 	char *warnings[WARNINGS_MAX + 1];
@@ -38,6 +38,7 @@ static void change_free(struct change *c)
 		free(c->warnings[i]);
 	free(c->old_name);
 	free(c->real_path);
+	free(c->expires);
 	free(c);
 }
 
@@ -242,7 +243,9 @@ static void store(struct change *c)
 		return;
 	}
 	if (!p) {
-		r = engine_attach(e, copy, false, true, NULL);
+		r = engine_attach(e, copy, false, true, &p);
+		if (r >= 0)
+			p->bucket_expires = STEAL(c->expires);
 		if (r < 0) {
 			pair_spec_free(copy);
 			refuse(c, ENGINE_LOCAL, r, NULL, NULL, err_text(r));
@@ -294,6 +297,8 @@ static void with_bucket(void *arg, const struct remote_error *error, const struc
 		refuse(c, ENGINE_OVERLAP, 0, what, other, NULL);
 		return;
 	}
+	if (b->expires_at)
+		c->expires = strdup(b->expires_at); /* shown at once; the pair asks again when it starts */
 	if (b->expires_at && clock_parse_rfc3339(b->expires_at, &expires) >= 0) {
 		if (expires <= clock_wall_ms()) {
 			const struct remote_error gone = {.code = ERR_NOT_FOUND,

@@ -152,7 +152,7 @@ static void prune(void *arg)
 		log_warning("history could not be pruned: %s", err_text(n));
 	if (index_remember_expire(e->p.index, wall) < 0)
 		log_warning("remembered writes could not be pruned");
-	loop_timer_set(e->p.loop, &e->day_timer, n == HISTORY_PRUNE_MAX ? 1000 : HISTORY_PRUNE_MS, prune, e);
+	loop_timer_set(e->p.loop, &e->day_timer, n > 0 ? 1000 : HISTORY_PRUNE_MS, prune, e);
 }
 
 int engine_new(const struct engine_params *params, struct engine **ret_engine)
@@ -380,7 +380,7 @@ const char *engine_profile_state(struct engine *e, const char *profile, const ch
 							     : NULL;
 		if (p->trouble & TROUBLE_LOGIN)
 			return "login_required";
-		if (p->server && p->server->offline)
+		if (p->server && p->server->down)
 			return "offline";
 		state = "ready";
 	}

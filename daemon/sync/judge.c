@@ -203,7 +203,8 @@ static int clear_lists(struct item *it, bool hold_too)
 	int64_t retry;
 	int r = 0;
 
-	if (index_skip_get(index, p->ip.key, it->path, reason, &retry) == 0) {
+	/* A directory's own entry (empty, secret, unreadable) is the scan's. */
+	if (!it->found.is_dir && index_skip_get(index, p->ip.key, it->path, reason, &retry) == 0) {
 		r = index_skip_drop(index, p->ip.key, it->path);
 		p->counts_stale = true;
 	}
@@ -280,7 +281,7 @@ static int hint_other_name(void *arg, const struct index_row *row)
 void judge_written(struct item *it, const struct remote_version *v, const char *action)
 {
 	struct pair *p = it->pair;
-	bool was_new = !it->has_row || !it->row.synced;
+	bool was_new = !it->has_row || !it->row.synced, was_linked = it->row.flags & INDEX_LINKED;
 	bool same_bytes = it->l.has_digest && digest_equal(&it->l.digest, &v->digest);
 	int r = judge_put_row(it, v, same_bytes && !it->racy, INDEX_LINKED, 0);
 
@@ -293,6 +294,9 @@ void judge_written(struct item *it, const struct remote_version *v, const char *
 	/* inotify says nothing about the other names of an inode that was written through this one. */
 	if (it->found.linked &&
 	    index_linked(p->engine->p.index, p->ip.key, it->sig.ino, LINKED_MAX, hint_other_name, it) < 0)
+		p->overflowed = true;
+	/* Just linked: its other names are not known as such yet. A walk finds them by their ctime. */
+	if (it->found.linked && !was_linked && !it->check_remote)
 		p->overflowed = true;
 	if (was_new)
 		guard_appeared(p->guard, it->path, &v->digest, clock_monotonic_ms());
@@ -340,6 +344,8 @@ bool judge_settle(struct item *it, int *ret_error)
 		    digest_equal(&it->l.digest, &it->row.digest) &&
 		    !local_sig_equal(&it->sig, &it->row.sig)) {
 			it->row.sig = it->sig;
+			it->row.flags = (it->row.flags & ~(unsigned)INDEX_LINKED) |
+					(it->found.linked ? INDEX_LINKED : 0);
 			r = put_row(it);
 		}
 		break;

@@ -548,6 +548,15 @@ void pair_arm_timers(struct pair *p)
 		loop_timer_stop(&p->settle_timer);
 	if (p->watch)
 		watch_counts(p->watch, &watched, &polled);
+	if (!polled != !p->degraded) {
+		p->degraded = polled > 0;
+		if (polled > 0)
+			report_set_error(p,
+					 "%lld directories could not be watched and are looked at every %lld "
+					 "s; raise the limit: "
+					 "sysctl fs.inotify.max_user_watches=524288",
+					 (long long)polled, (long long)p->engine->p.settings->poll_seconds);
+	}
 	if (polled && pair_can_work(p)) {
 		if (!loop_timer_armed(&p->poll_timer))
 			loop_timer_set(loop, &p->poll_timer, p->engine->p.settings->poll_seconds * 1000,

@@ -121,7 +121,8 @@ struct server {
 	unsigned large_slots;
 	double large_rate; /* bytes a second reached with large_slots - 1 */
 	struct batch_size batch;
-	bool offline;
+	bool offline; /* nothing is sent but the probe */
+	bool down;    /* … and the probe failed too, or was asked to wait: what status calls offline */
 	struct backoff backoff;
 	struct loop_timer timer;
 	struct remote_call *probe;
@@ -206,7 +207,7 @@ struct pair {
 	bool first_sync_scanned;
 	int64_t walk_took_ms, walk_ended_ms; /* of the last whole one: overflows do not walk more often than
 						ten times its length */
-	bool overflowed;
+	bool overflowed, degraded;
 	LIST_HEAD(, rescan_waiter) rescan_waiters;
 
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,

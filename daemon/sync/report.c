@@ -175,7 +175,7 @@ static const char *state_of(struct pair *p)
 		return "root_missing";
 	if (p->trouble)
 		return "error";
-	if (p->server && p->server->offline)
+	if (p->server && p->server->down)
 		return "offline";
 	if (!p->started)
 		return "starting";

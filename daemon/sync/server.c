@@ -54,6 +54,28 @@ static void wait_for_it(struct server *s, int64_t retry_after_s)
 		       backoff_next_ms(&s->backoff, backoff_random(), retry_after_s), probe, s);
 }
 
+static void tell_pairs(struct server *s)
+{
+	for (size_t i = 0; i < s->engine->n_pairs; i++)
+		if (s->engine->pairs[i]->server == s) {
+			report_changed(s->engine->pairs[i]);
+			wait_check(s->engine->pairs[i]);
+		}
+}
+
+/* Not a lost connection only: it does not answer now. */
+static void down(struct server *s, const struct remote_error *error)
+{
+	free(s->last_error);
+	s->last_error = strdup(error->message ? error->message : err_text(error->code));
+	if (s->down)
+		return;
+	s->down = true;
+	log_write(LOG_LEVEL_WARNING, LOG_FIELDS({"URL", s->key}),
+		  "the server does not answer (%s); trying again", s->last_error ? s->last_error : "");
+	tell_pairs(s);
+}
+
 static void probed(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
 		   bool more)
 {
@@ -64,6 +86,7 @@ static void probed(void *arg, const struct remote_error *error, const struct rem
 	s->probe_pair = NULL;
 	if (error->code == ERR_OFFLINE || error->code == ERR_SERVER || error->code == ERR_DOUBT ||
 	    error->code == ERR_PROTOCOL) {
+		down(s, error);
 		wait_for_it(s, error->retry_after_s);
 		return;
 	}
@@ -93,19 +116,18 @@ static void probe(void *arg)
 
 void server_offline(struct server *s, struct pair *p, const struct remote_error *error)
 {
-	free(s->last_error);
-	s->last_error = strdup(error->message ? error->message : err_text(error->code));
-	if (!s->offline) {
-		log_write(LOG_LEVEL_WARNING, LOG_FIELDS({"URL", s->key}),
-			  "the server does not answer (%s); trying again",
-			  s->last_error ? s->last_error : "");
-		s->offline = true;
-		for (size_t i = 0; i < s->engine->n_pairs; i++)
-			if (s->engine->pairs[i]->server == s)
-				report_changed(s->engine->pairs[i]);
-	}
-	if (!s->probe && !loop_timer_armed(&s->timer))
+	s->offline = true;
+	if (s->probe || loop_timer_armed(&s->timer))
+		return;
+	if (error->retry_after_s > 0 || s->backoff.failures > 0) {
+		down(s, error);
 		wait_for_it(s, error->retry_after_s);
+	} else {
+		/* A connection may break for many reasons: asked at once, and only called offline if that
+		 * fails too. */
+		s->backoff.failures = 1;
+		loop_timer_set(s->engine->p.loop, &s->timer, 0, probe, s);
+	}
 }
 
 void server_online(struct server *s)
@@ -116,12 +138,11 @@ void server_online(struct server *s)
 	s->offline = false;
 	loop_timer_stop(&s->timer);
 	free(STEAL(s->last_error));
-	log_write(LOG_LEVEL_INFO, LOG_FIELDS({"URL", s->key}), "the server answers again");
-	for (size_t i = 0; i < s->engine->n_pairs; i++)
-		if (s->engine->pairs[i]->server == s) {
-			report_changed(s->engine->pairs[i]);
-			pair_pump_later(s->engine->pairs[i]);
-		}
+	if (s->down)
+		log_write(LOG_LEVEL_INFO, LOG_FIELDS({"URL", s->key}), "the server answers again");
+	s->down = false;
+	tell_pairs(s);
+	server_pump(s);
 }
 
 void server_pump(struct server *s)

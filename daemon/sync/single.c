@@ -527,8 +527,8 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 		 * up. */
 		report_file(p, it->path, "upload", true, s->fed, s->size, error->message);
 		if (error->code == ERR_SERVER && s->noted) {
-			it->refused++;
-			it->suspect = true;
+			it->refused += error->status == 500; /* 503 says nothing of the content */
+			it->suspect = error->status == 500;
 			doubt_begin(it, true);
 		} else if (judge_unnote(it) < 0) {
 			pair_index_failed(p, -EIO);

@@ -80,7 +80,7 @@ static void end_soon(struct engine_wait *w)
 /* It cannot get there by itself. */
 static bool stuck(struct pair *p)
 {
-	if (p->spec->paused || p->trouble || p->server->offline)
+	if (p->spec->paused || p->trouble || p->server->down)
 		return true;
 	if (walk_pending(p) || items_active(p) || settle_count(p->settle))
 		return false;

@@ -191,15 +191,40 @@ static void take_item(struct walk *w, struct scan_item *found)
 		item_ready(it);
 }
 
+/* What a reason means for its user, where there is no errno to say it. */
+static const char *skip_message(const struct scan_skip *s)
+{
+	static const struct {
+		const char *reason, *message;
+	} table[] = {
+		{"symlink", "a symbolic link is not a file the server could hold"},
+		{"fifo", "a FIFO has no content to carry"},
+		{"socket", "a socket has no content to carry"},
+		{"device", "a device has no content to carry"},
+		{"secret",
+		 "left out because anyone who knows the bucket can read it; secrets = true carries it"},
+		{"name_too_long", "its encoded path does not fit a request line of the server"},
+		{"other_filesystem", "a mount below the root is not entered; make it a pair of its own"},
+		{"own_state", "the daemon's own directory"},
+		{"empty_directory", "the server holds files only"},
+		{"bad_name", "no file on this disk can have this name"},
+	};
+
+	if (s->error)
+		return strerror(-s->error);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (strcmp(table[i].reason, s->reason) == 0)
+			return table[i].message;
+	return NULL;
+}
+
 static int take_skip(struct walk *w, const struct scan_skip *s)
 {
 	struct pair *p = w->pair;
 	char reason[32];
 	int64_t retry_ms;
-	struct index_skip skip = {.path = s->path,
-				  .reason = s->reason,
-				  .message = s->error ? strerror(-s->error) : NULL,
-				  .scan = p->scan_count};
+	struct index_skip skip = {
+		.path = s->path, .reason = s->reason, .message = skip_message(s), .scan = p->scan_count};
 
 	if (strcmp(s->reason, "ignored") == 0)
 		return 0;
