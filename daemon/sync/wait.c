@@ -9,8 +9,8 @@ struct wait_pair {
 	struct pair *pair;
 	struct strmap *paths; /* still awaited; the keys are the values */
 	bool scan;            /* a scan ran or was queued: what it finds belongs to the barrier too */
-	bool over;
-	uint64_t seq; /* items older than this were looked at before the call */
+	bool over, reached;   /* reached: what was different at the call is on the server */
+	uint64_t seq;         /* items older than this were looked at before the call */
 };
 
 struct engine_wait {
@@ -54,8 +54,11 @@ static void finish(void *arg)
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->n && statuses; i++)
-		if (w->pairs[i].pair)
-			report_status(w->pairs[i].pair, &statuses[n++]);
+		if (w->pairs[i].pair) {
+			report_status(w->pairs[i].pair, &statuses[n]);
+			statuses[n++].in_sync |=
+				w->pairs[i].reached; /* later changes are not the caller's question */
+		}
 
 	engine_wait_cb cb = w->cb;
 	void *cb_arg = w->arg;
@@ -77,15 +80,20 @@ static void end_soon(struct engine_wait *w)
 		loop_timer_set(w->engine->p.loop, &w->timer, 0, finish, w);
 }
 
-/* It cannot get there by itself. */
+static bool blocked(struct pair *p)
+{
+	if (p->spec->paused || p->trouble || p->server->down)
+		return true;
+	report_counts(p);
+	return p->blocking_held > 0;
+}
+
+/* It cannot get there by itself: a hold waits for a word, but what is under way is waited for. */
 static bool stuck(struct pair *p)
 {
 	if (p->spec->paused || p->trouble || p->server->down)
 		return true;
-	if (walk_pending(p) || items_active(p) || settle_count(p->settle))
-		return false;
-	report_counts(p);
-	return p->blocking_held > 0;
+	return blocked(p) && !walk_pending(p) && !items_active(p) && !settle_count(p->settle);
 }
 
 static bool add_path(struct wait_pair *w, const char *path)
@@ -119,8 +127,8 @@ static void check_one(struct wait_pair *w)
 {
 	if (w->over || !w->pair)
 		return;
-	if (stuck(w->pair) || (!w->scan && strmap_count(w->paths) == 0))
-		w->over = true;
+	w->reached = !w->scan && strmap_count(w->paths) == 0 && !blocked(w->pair);
+	w->over = w->reached || stuck(w->pair);
 }
 
 static void check(struct engine_wait *w)
