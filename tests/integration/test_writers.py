@@ -90,18 +90,21 @@ def _(w):
     w.assert_equal_sides()
     kept = w.trashed() | set(w.remote().values()) | set(w.local().values())
     lost = {sha: name for sha, name in theirs.items() if sha not in kept}
-    unexplained = [name for sha, name in lost.items() if not overtaken(w, name, sha)]
+    unexplained = [name for sha, name in lost.items() if not overtaken(w, name, sha, theirs)]
     diagnose(f'{len(theirs)} of theirs, {len(lost)} between a look-up and its commit')
     assert_equal(unexplained, [])
 
 
-def overtaken(w, name, sha):
-    """Whether the version that followed theirs on the server was under way (looked up) before theirs was stored."""
+def overtaken(w, name, sha, all_theirs):
+    """Whether the version that followed theirs was put there by themselves, or was under way (looked up) before
+    theirs was stored."""
     log = w.server.seen(log=True)
     writes = [e for e in log['written'] if e['path'] == f'{w.bucket}/{name}']
     writes.sort(key=lambda e: e['end_us'])
     for theirs, following in zip(writes, writes[1:]):
         if theirs['sha256'] == sha:
+            if following['sha256'] in all_theirs:
+                return True
             looked = [e['begin_us'] for e in log['log'] if e['route'] == 'list' and e['end_us'] <= following['begin_us']]
             return bool(looked) and max(looked) < theirs['end_us']
     return False
