@@ -145,6 +145,17 @@ void report_totals(struct pair *p)
 	}
 }
 
+/* What is tried again hourly is pending work; contents the server refuses or finds too large are not. */
+static int count_quarrel(void *arg, const struct index_skip *skip)
+{
+	struct pair *p = arg;
+
+	p->quarrels +=
+		skip->error && (strcmp(skip->reason, "quarrel") == 0 || strcmp(skip->reason, "hash") == 0 ||
+				strcmp(skip->reason, "not_owner") == 0);
+	return 0;
+}
+
 void report_counts(struct pair *p)
 {
 	struct index *index = p->engine->p.index;
@@ -156,6 +167,9 @@ void report_counts(struct pair *p)
 	if (index_hold_counts(index, p->ip.key, &p->deletes_held, &p->foreign_held, &p->blocking_held) < 0 ||
 	    index_skip_counts(index, p->ip.key, &p->skipped, &p->skip_errors) < 0)
 		p->counts_stale = true; /* shown as they were; asked again next time */
+	p->quarrels = 0;
+	if (p->skip_errors > 0 && index_skip_range(index, p->ip.key, NULL, INT32_MAX, count_quarrel, p) < 0)
+		p->counts_stale = true;
 }
 
 static const char *state_of(struct pair *p)

@@ -456,7 +456,8 @@ static void block_read(struct worker_job *work)
 		if (r >= 0 && !last)
 			read_block(s);
 	}
-	if (s->fed - s->reported >= PROGRESS_BYTES) {
+	if (s->fed - s->reported >= PROGRESS_BYTES || s->sent_all_blocks) {
+		report_bytes(p, s->fed - s->reported);
 		s->reported = s->fed;
 		report_file(p, s->item->path, "upload", false, (int64_t)p->remote->ops->sent(s->call),
 			    s->size, NULL);
@@ -492,7 +493,6 @@ static void recorded(struct single *s, const struct remote_file *file)
 		return;
 	}
 	judge_written(it, &file->version, "upload");
-	report_bytes(p, s->size);
 	server_large_done(p->server, s->size, now - s->began_ms);
 	settle_uploaded(p->settle, it->path, now, now - s->began_ms);
 	if (s->moved)

@@ -85,7 +85,7 @@ static bool blocked(struct pair *p)
 	if (p->spec->paused || p->trouble || p->server->down)
 		return true;
 	report_counts(p);
-	return p->blocking_held > 0;
+	return p->blocking_held > 0 || p->quarrels > 0;
 }
 
 /* It cannot get there by itself: a hold waits for a word, but what is under way is waited for. */

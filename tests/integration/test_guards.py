@@ -212,8 +212,9 @@ def _(w):
     w.server.fault('status', 'list', status=500, times=5)
     w.daemon.call('Rescan', {'name': 'docs'})
     w.write('new', b'1')
-    w.sync(60)
+    w.wait_status(lambda s: s['state'] == 'offline', what='state offline')
     w.server.clear_faults()
+    w.wait_status(lambda s: s['in_sync'], 60, 'in sync')
     w.assert_equal_sides()
     assert_equal(w.server.count('delete'), 0)
 
