@@ -24,7 +24,7 @@ ARROWS = {
     'tests/devserver/http': ['tests/devserver'],
     'tests/unit': ['daemon', 'libcfipc', 'libcfipc/varlink', 'tests/devserver', 'tests/devserver/http'] + DAEMON_ROOMS,
     'tests/fuzz': ['libcfipc', 'libcfipc/varlink'] + DAEMON_ROOMS,
-    'tests/bench': [],
+    'tests/bench': DAEMON_ROOMS,
 }
 # The program's own entry does nothing but read options and call daemon_run().
 MAIN = 'daemon/main.c'
