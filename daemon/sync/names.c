@@ -119,6 +119,8 @@ static int decode_component(struct buf *b, struct buf *scratch, const char *name
 {
 	size_t start = b->len;
 
+	if (len == 0)
+		return -EINVAL;
 	for (size_t i = 0; i < len;) {
 		bool escape = looks_escaped(name + i, len - i);
 		char c = escape ? (char)(hex_value(name[i + 2]) << 4 | hex_value(name[i + 3])) : name[i];
@@ -135,8 +137,7 @@ static int decode_component(struct buf *b, struct buf *scratch, const char *name
 	const char *local = b->data + start;
 	size_t local_len = b->len - start;
 
-	if (local_len == 0 || (local_len == 1 && local[0] == '.') ||
-	    (local_len == 2 && local[0] == '.' && local[1] == '.'))
+	if ((local_len == 1 && local[0] == '.') || (local_len == 2 && local[0] == '.' && local[1] == '.'))
 		return -EINVAL;
 	scratch->len = 0;
 	int r = append_component(scratch, local, local_len);
