@@ -771,20 +771,6 @@ int watch_new(struct loop *loop, struct watch **ret_watch)
 	return 0;
 }
 
-/* Nodes only; the kernel's side ends with the descriptor. */
-static void free_nodes(struct watch *w, struct watch_node *top)
-{
-	struct watch_node *node = top;
-
-	while (node) {
-		while (node->children)
-			node = node->children;
-		struct watch_node *parent = node->is_top ? NULL : node->parent;
-		watch_tree_free(&w->tree, node);
-		node = parent;
-	}
-}
-
 struct watch *watch_free(struct watch *w)
 {
 	if (!w)
@@ -795,16 +781,13 @@ struct watch *watch_free(struct watch *w)
 		loop_drain_posts(w->loop);
 	while (w->roots)
 		watch_root_free(w->roots);
-	while (w->first) {
-		struct orphan *o = w->first;
+	for (struct orphan *o; (o = w->first); orphan_free(o))
 		orphan_unlink(w, o);
-		orphan_free(o);
-	}
 	if (w->on_event)
 		event_free(w->on_event);
 	loop_timer_done(&w->timer);
-	free_nodes(w, w->limbo);
-	free_nodes(w, w->purge);
+	watch_tree_free_all(&w->tree, w->limbo);
+	watch_tree_free_all(&w->tree, w->purge);
 	watch_tree_done(&w->tree);
 	close_fd(w->fd);
 	buf_done(&w->path);

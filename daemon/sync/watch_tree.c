@@ -214,6 +214,19 @@ void watch_tree_prune(struct watch_tree *t, struct watch_node *node)
 	}
 }
 
+void watch_tree_free_all(struct watch_tree *t, struct watch_node *top)
+{
+	struct watch_node *node = top;
+
+	while (node) {
+		while (node->children)
+			node = node->children;
+		struct watch_node *parent = node->is_top ? NULL : node->parent;
+		watch_tree_free(t, node);
+		node = parent;
+	}
+}
+
 static struct watch_node *walk_down(const struct watch_tree *t, struct watch_tree *make,
 				    struct watch_node *node, const char *path)
 {

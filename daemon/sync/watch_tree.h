@@ -45,6 +45,8 @@ struct watch_top *watch_tree_top(const struct watch_node *node);
 struct watch_node *watch_tree_free(struct watch_tree *t, struct watch_node *node);
 /* And its ancestors as long as they are neither watched nor polled nor needed for others. */
 void watch_tree_prune(struct watch_tree *t, struct watch_node *node);
+/* A top and everything below it; the kernel's side is the caller's. NULL-safe. */
+void watch_tree_free_all(struct watch_tree *t, struct watch_node *top);
 
 struct watch_node *watch_tree_by_wd(const struct watch_tree *t, int wd);
 struct watch_node *watch_tree_child(const struct watch_tree *t, const struct watch_node *parent,
