@@ -205,9 +205,15 @@ struct watch_node *watch_tree_free(struct watch_tree *t, struct watch_node *node
 	return NULL;
 }
 
+/* What hangs directly below a top without a root is somebody's to free. */
+static bool is_held(const struct watch_node *node)
+{
+	return node->is_top || (node->parent->is_top && !node->parent->top->root);
+}
+
 void watch_tree_prune(struct watch_tree *t, struct watch_node *node)
 {
-	while (!node->is_top && !node->children && node->wd == WATCH_NO_WD && !node->polled) {
+	while (!is_held(node) && !node->children && node->wd == WATCH_NO_WD && !node->polled) {
 		struct watch_node *parent = node->parent;
 		watch_tree_free(t, node);
 		node = parent;

@@ -250,6 +250,36 @@ START_TEST(early_worker)
 }
 END_TEST
 
+/* A name that is only on the way to a watched directory waits for its other half; meanwhile a worker takes
+ * that directory away from below it. */
+START_TEST(name_waits)
+{
+	struct side s;
+	side_start(&s, "r");
+	char *outside = fs_join(base, "outside");
+
+	make_dir(at(&s, "d"));
+	make_dir(at(&s, "d/e"));
+	scan(&s, "d/e");
+	drain();
+	forget(&s.queue, &s.n_queue);
+	move(at(&s, "d"), outside);
+	event_base_loop(loop_base(loop), EVLOOP_NONBLOCK); /* the first half is read, and waits */
+	move(outside, at(&s, "n"));
+	scan(&s, "n");
+	drain();
+	ck_assert(has(&s, "GONE/ d"));
+	work_off(&s);
+	clear(&s);
+	write_file(at(&s, "n/e/f"), "x");
+	drain();
+	ck_assert(has(&s, "CLOSED n/e/f"));
+	await_watched(&s, 3);
+	free(outside);
+	side_stop(&s);
+}
+END_TEST
+
 /* Random moves, exchanges, removals and new directories, with scans and reads at random moments: in the end
  * every directory on disk is watched under its own path, and no other. */
 static int check_dir(struct side *s, const char *path)
@@ -522,7 +552,7 @@ START_TEST(threads)
 	pthread_t thread;
 	char p[64], q[64];
 
-	srand(7);
+	srand(getenv("TEST_SEED") ? (unsigned)strtoul(getenv("TEST_SEED"), NULL, 10) : 7);
 	ck_assert_int_eq(pthread_create(&thread, NULL, scan_again_and_again, &t), 0);
 	for (int i = 0; i < 3000; i++) {
 		random_path(p);
@@ -561,13 +591,18 @@ int main(void)
 	tcase_add_test(tests, between_roots);
 	tcase_add_test(tests, exchange);
 	tcase_add_test(tests, early_worker);
+	tcase_add_test(tests, name_waits);
 	tcase_add_loop_test(tests, random_tree, 0, 40);
 	tcase_add_test(tests, overflow);
 	tcase_add_test(tests, root_lost);
 	tcase_add_test(tests, unmount);
 	tcase_add_test(tests, limit);
 	tcase_add_test(tests, idle);
-	tcase_add_test(tests, threads);
 	suite_add_tcase(suite, tests);
+	TCase *threaded = tcase_create("threads");
+	tcase_set_timeout(threaded, 2 * DEADLINE_MS / 1000);
+	tcase_add_checked_fixture(threaded, setup, teardown);
+	tcase_add_test(threaded, threads);
+	suite_add_tcase(suite, threaded);
 	return tap_run(suite);
 }
