@@ -8,7 +8,7 @@
 
 #define VENDOR  "CarbonFiles"
 #define PRODUCT "carbonfilesd"
-#define URL     "https://github.com/carbonfiles/carbonfilesd"
+#define URL     "man:carbonfilesd(8)"
 
 static int info(const struct ipc_server *server, struct json_object *p)
 {
