@@ -219,7 +219,9 @@ def _(w):
         w.sync(60)
         assert_equal(w.daemon.held(), [])
     finally:
-X, '-l', state])
+        w.daemon.expected_dead = True
+        w.daemon.terminate()
+        subprocess.run(['umount', '-l', state])
 
 
 @test('a file larger than the server takes is parked with the reason; it holds nothing up',

@@ -208,7 +208,8 @@ def _(w):
     w.server.terminate()
     w.write('a', b'2')
     w.write('b', b'3')
-    w.wait_status(lambda s: s['state'] == 'offline' and not s['in_sync'], what='state offline')
+    status = w.wait_status(lambda s: s['state'] == 'offline' and not s['in_sync'], what='state offline')
+    assert status.get('last_error'), status
     w.server.start()
     w.server.expected_dead = False
     w.wait_equal_sides(60)
