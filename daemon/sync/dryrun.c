@@ -307,8 +307,10 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 		}
 		d->page_files[i] = files[i];
 		d->page_files[i].path = strdup(files[i].path + cut);
-		if (!d->page_files[i].path)
+		if (!d->page_files[i].path) {
+			free(STEAL(after)); /* said below: a page cut short is no page */
 			break;
+		}
 		d->page.n++;
 	}
 	if (!d->page_files || (n && !after)) {
@@ -366,6 +368,7 @@ static void begun(struct worker_job *work)
 				     .pair = d->shadow.ip.key,
 				     .index_path = d->engine->p.index_path,
 				     .prefix = "",
+				     .remote_prefix = d->spec->remote_prefix,
 				     .walk = true,
 				     .listing = true};
 

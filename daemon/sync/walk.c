@@ -319,7 +319,7 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 	struct walk *w = arg;
 	struct pair *p = w->pair;
 	size_t cut = strlen(p->spec->remote_prefix);
-	bool final = !more;
+	bool final = !more, short_page = false;
 
 	w->call = NULL;
 	w->fetching = false;
@@ -341,14 +341,18 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 		}
 		w->page_files[w->page.n] = files[i];
 		w->page_files[w->page.n].path = strdup(files[i].path + cut);
-		if (!w->page_files[w->page.n].path)
+		if (!w->page_files[w->page.n].path) {
+			short_page = true;
 			break;
+		}
 		w->page.n++;
 	}
 	char *after = n ? strdup(files[n - 1].path) : NULL;
 
-	if (!w->page_files || (n && !after)) {
+	/* A page cut short would make what is behind the cut look absent. */
+	if (!w->page_files || short_page || (n && !after)) {
 		free(after);
+		p->overflowed = true;
 		report_set_error(p, "the scan failed: %s", err_text(-ENOMEM));
 		end(w);
 		return;
@@ -422,6 +426,7 @@ static int begin(struct pair *p, struct scan_want *want)
 			.pair = p->ip.key,
 			.index_path = p->engine->p.index_path,
 			.prefix = w->want.prefix,
+			.remote_prefix = p->spec->remote_prefix,
 			.rules = p->rules,
 			.watch = p->watch,
 			.walk = w->want.walk,
