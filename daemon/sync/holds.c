@@ -94,10 +94,10 @@ static void restored(void *arg, int error)
 	struct confirm *c = arg;
 
 	c->restoring--;
-	if (error < 0)
-		c->error = error;
-	else
+	if (error >= 0)
 		c->n++;
+	else if (error != -EALREADY)
+		c->error = error;
 	restore_next(c);
 }
 
@@ -109,7 +109,7 @@ static void restore_next(struct confirm *c)
 
 		if (r >= 0)
 			c->restoring++;
-		else if (r != -ENOENT)
+		else if (r != -EALREADY)
 			c->error = r;
 	}
 	if (!c->restoring && c->next == c->n_paths)

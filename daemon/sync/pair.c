@@ -599,6 +599,7 @@ static void pump_waiting(struct pair *p)
 
 void pair_pump(struct pair *p)
 {
+	restores_pump(p);
 	if (p->removed) {
 		engine_reap(p->engine);
 		return;

@@ -14,7 +14,8 @@
 
 struct restore {
 	struct pair *pair;
-	struct item *item;
+	struct item *item; /* NULL while it waits until a job or a write in doubt is done with the path */
+	char *path;
 	struct worker_job work;
 	struct lookup *lookup;
 	struct item *one[1];
@@ -44,16 +45,19 @@ static void finish(struct restore *x, int error)
 	LIST_REMOVE(x, link);
 	if (x->parent >= 0 && x->temp[0] && error < 0)
 		unlinkat(x->parent, x->temp, 0);
-	if (error < 0)
+	if (error < 0 && it)
 		report_history(p, "restore", it->path, it->r.version.size, NULL, "failed", err_text(error));
 	close_fd(x->parent);
 	close_fd(x->fd);
 	digest_stream_free(x->digest);
-	it->check_remote = true;
-	item_ready(it); /* whatever happened: both sides are looked at once more */
+	if (it) {
+		it->check_remote = true;
+		item_ready(it); /* whatever happened: both sides are looked at once more */
+	}
 	x->done(x->arg, error);
 	free(x->base);
 	free(x->original);
+	free(x->path);
 	free(x);
 	pair_pump_later(p);
 }
@@ -244,49 +248,87 @@ static void looked_up(void *arg, const struct remote_error *error)
 		submit(x, open_run, opened);
 }
 
-int restore_start(struct pair *p, const char *path, void (*done)(void *arg, int error), void *arg)
+static bool restoring(const struct pair *p, const struct item *it)
 {
-	struct index_hold hold;
-	struct item *it;
 	struct restore *x;
-	int r = index_hold_get(p->engine->p.index, p->ip.key, path, &hold);
 
-	if (r < 0)
-		return r;
+	LIST_FOREACH(x, &p->restores, link) {
+		if (x->item == it)
+			return true;
+	}
+	return false;
+}
+
+/* Takes the path's item and looks it up. -EALREADY: it is not held any more. -EBUSY: not now. */
+static int begin(struct restore *x)
+{
+	struct pair *p = x->pair;
+	struct index_hold hold;
+	int r;
+
+	if (x->canceled || p->removed || p->stopping || p->engine->stopping)
+		return ERR_CANCELED;
 	if (!p->remote || p->trouble)
 		return -EAGAIN;
-	it = item_get(p, path);
+	r = index_hold_get(p->engine->p.index, p->ip.key, x->path, &hold);
+	if (r < 0)
+		return r == -ENOENT ? -EALREADY : r;
+
+	struct item *it = item_find(p, x->path);
+
+	if (it && (it->state == ITEM_DOUBT || it->state == ITEM_BUSY))
+		return -EBUSY;
+	it = it ? it : item_get(p, x->path);
 	if (!it)
 		return -ENOMEM;
-	for (struct restore *other = LIST_FIRST(&p->restores); other; other = LIST_NEXT(other, link))
-		if (other->item == it)
-			return -EBUSY;
-	if (it->state == ITEM_DOUBT || (it->state == ITEM_BUSY && it->seq != p->seq))
-		return -EBUSY;
-	x = calloc(1, sizeof *x);
-	if (!x || !(x->original = fs_join(p->spec->local_path, it->local))) {
-		free(x);
+	if (!x->original && !(x->original = fs_join(p->spec->local_path, it->local))) {
 		item_ready(it);
 		return -ENOMEM;
 	}
 	item_busy(it);
-	*x = (struct restore){.pair = p,
-			      .item = it,
-			      .one = {it},
-			      .parent = -1,
-			      .fd = -1,
-			      .done = done,
-			      .arg = arg,
-			      .original = x->original};
-	LIST_INSERT_HEAD(&p->restores, x, link);
+	x->item = x->one[0] = it;
 	r = lookup_start(p, x->one, 1, looked_up, x, &x->lookup);
 	if (r < 0) {
-		LIST_REMOVE(x, link);
+		x->item = NULL;
 		item_ready(it);
-		free(x->original);
-		free(x);
 	}
 	return r;
+}
+
+int restore_start(struct pair *p, const char *path, void (*done)(void *arg, int error), void *arg)
+{
+	struct item *it = item_find(p, path);
+	struct restore *x = it && restoring(p, it) ? NULL : calloc(1, sizeof *x);
+
+	if (!x)
+		return it && restoring(p, it) ? -EALREADY : -ENOMEM;
+	*x = (struct restore){
+		.pair = p, .path = strdup(path), .parent = -1, .fd = -1, .done = done, .arg = arg};
+
+	int r = x->path ? begin(x) : -ENOMEM;
+
+	if (r < 0 && r != -EBUSY) {
+		free(x->original);
+		free(x->path);
+		free(x);
+		return r;
+	}
+	LIST_INSERT_HEAD(&p->restores, x, link);
+	return 0;
+}
+
+void restores_pump(struct pair *p)
+{
+	struct restore *x, *next;
+
+	for (x = LIST_FIRST(&p->restores); x; x = next) {
+		next = LIST_NEXT(x, link);
+
+		int r = x->item ? 0 : begin(x);
+
+		if (r < 0 && r != -EBUSY)
+			finish(x, r);
+	}
 }
 
 void restores_cancel(struct pair *p)
@@ -298,5 +340,7 @@ void restores_cancel(struct pair *p)
 		lookup_cancel(x->lookup);
 		if (x->call)
 			p->remote->ops->cancel(x->call);
+		if (!x->item)
+			pair_pump_later(p);
 	}
 }

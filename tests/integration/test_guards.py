@@ -60,6 +60,21 @@ def _(w):
     assert_equal(w.daemon.status()['deletes_held'], 0)
 
 
+@test('restore waits for a held path that is being looked at', files=TREE)
+def _(w):
+    for i in range(5):
+        shutil.rmtree(w.path(f'd{i}'))
+    w.wait_status(lambda s: s['deletes_held'] > 90 and not s['files_pending'], what='most of them held')
+    w.server.fault('delay', 'list', ms=100)
+    w.daemon.call('Rescan', {'name': 'docs'})     # each hold is looked at again
+    few = [h['path'] for h in w.daemon.held()[:2]]
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore', 'paths': few}, seconds=60)
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)
+    w.sync(60)
+    w.assert_equal_sides()
+    assert_equal(w.daemon.held(), [])
+
+
 @test('confirm of one path leaves the others held; files that come back end their hold', files=TREE)
 def _(w):
     for i in range(5):
