@@ -299,7 +299,7 @@ static int each_in(int dir_fd, const char *prefix, int (*fn)(void *arg, const ch
 	for (struct dirent *d; r == 0 && (d = readdir(dir));) {
 		if (strlen(d->d_name) != SHA_HEX_LEN - 2)
 			continue;
-		snprintf(sha, sizeof(sha), "%s%s", prefix, d->d_name);
+		snprintf(sha, sizeof(sha), "%.2s%.62s", prefix, d->d_name); /* SHA_HEX_LEN */
 		r = fn(arg, sha);
 	}
 	closedir(dir);
