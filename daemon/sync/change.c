@@ -218,6 +218,36 @@ static void applied(void *arg, struct pair *fresh)
 		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
 }
 
+static void swap(char **a, char **b)
+{
+	char *x = *a;
+
+	*a = *b;
+	*b = x;
+}
+
+/* Other settings for a pair that goes on running. Its workers read the id and the path of the spec it has:
+ * those two do not change here, and stay where they are. */
+static void replace_spec(struct pair *p, struct pair_spec *fresh)
+{
+	struct pair_spec *spec = p->spec;
+
+	swap(&spec->name, &fresh->name);
+	swap(&spec->profile, &fresh->profile);
+	swap(&spec->bucket, &fresh->bucket);
+	swap(&spec->remote_prefix, &fresh->remote_prefix);
+	spec->mode = fresh->mode;
+	spec->foreign = fresh->foreign;
+	spec->conflicts = fresh->conflicts;
+	spec->secrets = fresh->secrets;
+	spec->settle_ms = fresh->settle_ms;
+	spec->rescan_seconds = fresh->rescan_seconds;
+	spec->max_deletes = fresh->max_deletes;
+	spec->max_delete_percent = fresh->max_delete_percent;
+	spec->rescue_bytes = fresh->rescue_bytes;
+	pair_spec_free(fresh);
+}
+
 static void store(struct change *c)
 {
 	struct engine *e = c->engine;
@@ -229,9 +259,17 @@ static void store(struct change *c)
 		refuse(c, ENGINE_NO_SUCH_PAIR, 0, c->old_name, NULL, NULL);
 		return;
 	}
+	if (p && p->removed) { /* another change came first and is starting it anew */
+		refuse(c, ENGINE_BUSY, 1, c->old_name, NULL, NULL);
+		return;
+	}
 	if ((!p || strcmp(p->spec->name, c->spec->name) != 0) && engine_pair(e, c->spec->name)) {
 		refuse(c, ENGINE_PAIR_EXISTS, 0, c->spec->name, NULL, NULL);
 		return;
+	}
+	if (p) { /* paused or resumed while disk and server were asked */
+		c->spec->paused = p->spec->paused;
+		c->spec->paused_until_ms = p->spec->paused_until_ms;
 	}
 	r = pairfile_save(e->p.config_dir, c->spec);
 	if (r >= 0 && p && strcmp(p->spec->name, c->spec->name) != 0)
@@ -260,8 +298,7 @@ static void store(struct change *c)
 	} else {
 		if (strcmp(p->spec->name, copy->name) != 0)
 			report_removed(e, p->spec->name);
-		pair_spec_free(p->spec);
-		p->spec = copy;
+		replace_spec(p, copy);
 		engine_sort(e);
 		pair_set_settings(p);
 		loop_timer_stop(&p->rescan_timer);

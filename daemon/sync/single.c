@@ -16,10 +16,10 @@
 
 struct single {
 	struct pair *pair;
-	struct item *item;
+	struct item *item; /* NULL once it was given its next state */
 	struct item *one[1];
 	struct worker_job work;
-	int work_error;
+	int work_error, read_error; /* read_error: of a block of the stream */
 	volatile bool stop_work;
 	struct lookup *lookup;
 	struct remote_call *call;
@@ -548,6 +548,7 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 		if (error->code != ERR_CANCELED)
 			pair_remote_failed(p, error, true);
 	}
+	s->item = NULL; /* another owner may free it while the worker still reads a block */
 	if (!s->working)
 		end(s);
 }
@@ -654,7 +655,7 @@ static bool may_equal_running(struct pair *p, const struct item *it)
 		if (e->pairs[i]->server != p->server)
 			continue;
 		LIST_FOREACH(s, &e->pairs[i]->running, link)
-			if (s->item->found.sig.size == it->found.sig.size)
+			if (s->item && s->item->found.sig.size == it->found.sig.size)
 				return true;
 	}
 	return false;
