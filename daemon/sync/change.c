@@ -92,7 +92,6 @@ void engine_restart_pair(struct engine *e, struct pair *p, struct pair_spec *spe
 	p->on_reaped = on_reaped;
 	p->reaped_arg = arg;
 	p->removed = true;
-	waits_drop_pair(p);
 	pair_stop_work(p);
 	pair_pump_later(p);
 }
@@ -623,7 +622,7 @@ void engine_remove(struct engine *e, const char *name, engine_done_cb cb, void *
 	p->on_reaped = removed;
 	p->reaped_arg = x;
 	p->removed = p->forget = true;
-	waits_drop_pair(p);
+	waits_drop_pair(p, false);
 	pair_stop_work(p);
 	pair_pump_later(p);
 }

@@ -196,12 +196,51 @@ int engine_new(const struct engine_params *params, struct engine **ret_engine)
 
 /* --- ending --- */
 
+void engine_rescans_over(struct rescan_list *list, const struct engine_error *error)
+{
+	struct rescan_waiter *w;
+
+	while ((w = LIST_FIRST(list))) {
+		struct rescan_call *call = w->call;
+
+		LIST_REMOVE(w, link);
+		free(w);
+		if (--call->left)
+			continue;
+		if (call->cb)
+			call->cb(call->arg, error);
+		free(call);
+	}
+}
+
+static void move_rescans(struct rescan_list *from, struct rescan_list *to)
+{
+	struct rescan_waiter *w;
+
+	while ((w = LIST_FIRST(from))) {
+		LIST_REMOVE(w, link);
+		LIST_INSERT_HEAD(to, w, link);
+	}
+}
+
+/* Who waits for a pair that is started anew waits for the scan it starts with. */
+static void pass_rescans_on(struct rescan_list *waiting, const char *name, struct pair *fresh)
+{
+	const struct engine_error gone = {.kind = ENGINE_NO_SUCH_PAIR, .subject = name};
+
+	if (fresh)
+		move_rescans(waiting, &fresh->rescan_waiters);
+	else
+		engine_rescans_over(waiting, &gone);
+}
+
 void engine_reap(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_pairs; i++) {
 		struct pair *p = e->pairs[i], *fresh = NULL;
 		struct pair_spec *successor = p->successor;
 		bool first_again = p->first_again, take = p->take_root;
+		struct rescan_list rescans = LIST_HEAD_INITIALIZER(rescans);
 		void (*on_reaped)(void *, struct pair *) = p->on_reaped;
 		void *arg = p->reaped_arg;
 
@@ -224,12 +263,19 @@ void engine_reap(struct engine *e)
 		e->n_pairs--;
 		if (p->server)
 			server_forget_pair(p->server, p);
+		waits_drop_pair(p, successor != NULL);
+		move_rescans(&p->rescan_waiters, &rescans);
+		_cleanup_free_ char *name = STEAL(p->spec->name);
+
 		pair_free(p);
 		if (successor && engine_attach(e, successor, first_again, take, &fresh) < 0) {
 			log_error("pair %s could not be started again: %s", successor->name,
 				  err_text(-ENOMEM));
 			pair_spec_free(successor);
 		}
+		if (successor)
+			waits_renew_pair(e, fresh);
+		pass_rescans_on(&rescans, name, fresh);
 		if (on_reaped)
 			on_reaped(arg, fresh);
 		i = (size_t)-1; /* the set changed */
@@ -285,8 +331,10 @@ struct engine *engine_free(struct engine *e)
 	if (!e)
 		return NULL;
 	loop_undefer(e->p.loop, e);
-	for (size_t i = 0; i < e->n_pairs; i++)
+	for (size_t i = 0; i < e->n_pairs; i++) {
+		pass_rescans_on(&e->pairs[i]->rescan_waiters, e->pairs[i]->spec->name, NULL);
 		pair_free(e->pairs[i]);
+	}
 	free(e->pairs);
 	loop_timer_done(&e->stop_timer);
 	loop_timer_done(&e->day_timer);
@@ -499,8 +547,7 @@ int engine_resume(struct engine *e, const char *name)
 struct rescan {
 	const char *path;
 	bool verify;
-	engine_done_cb cb;
-	void *arg;
+	struct rescan_call *call; /* NULL: nobody waits */
 };
 
 static int rescan_one(struct pair *p, void *arg)
@@ -511,13 +558,13 @@ static int rescan_one(struct pair *p, void *arg)
 
 	if (!encoded || asprintf(&prefix, "%s%s", encoded, *encoded ? "/" : "") < 0)
 		return -ENOMEM;
-	if (x->cb) {
+	if (x->call) {
 		struct rescan_waiter *w = calloc(1, sizeof *w);
 
 		if (!w)
 			return -ENOMEM;
-		w->cb = x->cb;
-		w->arg = x->arg;
+		w->call = x->call;
+		x->call->left++;
 		LIST_INSERT_HEAD(&p->rescan_waiters, w, link);
 	}
 	if (*encoded) /* it may name a file */
@@ -530,9 +577,17 @@ static int rescan_one(struct pair *p, void *arg)
 int engine_rescan(struct engine *e, const char *name, const char *path, bool verify_hashes,
 		  engine_done_cb done, void *arg)
 {
-	struct rescan x = {.path = path, .verify = verify_hashes, .cb = done, .arg = arg};
+	struct rescan x = {
+		.path = path, .verify = verify_hashes, .call = done ? calloc(1, sizeof *x.call) : NULL};
+	int r = done && !x.call ? -ENOMEM : for_each(e, name, rescan_one, &x);
 
-	return for_each(e, name, rescan_one, &x);
+	if (x.call && r >= 0)
+		*x.call = (struct rescan_call){.left = x.call->left, .cb = done, .arg = arg};
+	if (x.call && !x.call->left) { /* no pair at all, or all of them in the middle of a change */
+		free(x.call);
+		r = r < 0 ? r : -ENOENT;
+	}
+	return r;
 }
 
 int engine_held(struct engine *e, const char *name, const char *after, int max, index_hold_cb cb, void *arg)

@@ -153,6 +153,19 @@ enum pair_trouble { /* why nothing is done at all; ordered as status names them 
 		    TROUBLE_ERROR = 16,      /* no watch instance, unknown profile */
 };
 
+/* Somebody waits for rescans; of several pairs it hears once, when the last one is over. */
+struct rescan_call {
+	size_t left;
+	engine_done_cb cb;
+	void *arg;
+};
+
+struct rescan_waiter {
+	struct rescan_call *call;
+	LIST_ENTRY(rescan_waiter) link;
+};
+LIST_HEAD(rescan_list, rescan_waiter);
+
 struct pair {
 	struct engine *engine;
 	struct pair_spec *spec;
@@ -208,7 +221,7 @@ struct pair {
 	int64_t walk_took_ms, walk_ended_ms; /* of the last whole one: overflows do not walk more often than
 						ten times its length */
 	bool overflowed, degraded;
-	LIST_HEAD(, rescan_waiter) rescan_waiters;
+	struct rescan_list rescan_waiters;
 
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,
 		bucket_timer, expire_timer, disk_timer;
@@ -221,12 +234,6 @@ struct pair {
 	int64_t sent_bytes_window, window_start_ms, rate;
 	struct loop_timer report_timer;
 	bool report_due;
-};
-
-struct rescan_waiter {
-	engine_done_cb cb;
-	void *arg;
-	LIST_ENTRY(rescan_waiter) link;
 };
 
 struct renamed {
@@ -293,6 +300,8 @@ void engine_own_dirs(struct engine *e, struct local_rules *rules);
 void engine_reap(struct engine *e); /* frees removed pairs whose work has ended */
 void engine_check_stopped(struct engine *e);
 void engine_sort(struct engine *e);
+int engine_load_index(struct pair *p); /* once, when the pair starts; again after it failed */
+void engine_rescans_over(struct rescan_list *list, const struct engine_error *error);
 /* A pair from its spec (taken on success), into the set and started. */
 int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bool take_root,
 		  struct pair **ret_pair);
@@ -414,7 +423,9 @@ void restores_cancel(struct pair *p);
 void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again);
 void wait_scan_ended(struct pair *p);
 void wait_check(struct pair *p);
-void waits_drop_pair(struct pair *p);
+void waits_drop_pair(struct pair *p,
+		     bool renewed); /* before it is freed; renewed: waits_renew_pair follows */
+void waits_renew_pair(struct engine *e, struct pair *fresh); /* NULL: it could not be started */
 
 /* --- report.c --- */
 void report_changed(struct pair *p);

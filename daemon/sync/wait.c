@@ -10,6 +10,7 @@ struct wait_pair {
 	struct strmap *paths; /* still awaited; the keys are the values */
 	bool scan;            /* a scan ran or was queued: what it finds belongs to the barrier too */
 	bool over, reached;   /* reached: what was different at the call is on the server */
+	bool renewed;         /* the pair is being started anew; the barrier goes over to the new one */
 	uint64_t seq;         /* items older than this were looked at before the call */
 };
 
@@ -137,7 +138,7 @@ static void check(struct engine_wait *w)
 
 	for (size_t i = 0; i < w->n; i++) {
 		check_one(&w->pairs[i]);
-		over = over && (w->pairs[i].over || !w->pairs[i].pair);
+		over = over && (w->pairs[i].over || (!w->pairs[i].pair && !w->pairs[i].renewed));
 	}
 	if (over)
 		end_soon(w);
@@ -205,7 +206,7 @@ int engine_wait(struct engine *e, const char *name, int64_t timeout_seconds, eng
 		struct pair *p = e->pairs[i];
 		struct wait_pair *x = &w->pairs[w->n];
 
-		if (name && strcmp(p->spec->name, name) != 0)
+		if (!engine_lists(p) || (name && strcmp(p->spec->name, name) != 0))
 			continue;
 		w->n++;
 		x->pair = p;
@@ -239,7 +240,7 @@ void engine_wait_cancel(struct engine_wait *w)
 		wait_free(w);
 }
 
-void waits_drop_pair(struct pair *p)
+void waits_drop_pair(struct pair *p, bool renewed)
 {
 	struct engine_wait *w, *next;
 
@@ -248,7 +249,28 @@ void waits_drop_pair(struct pair *p)
 			if (w->pairs[i].pair == p) {
 				clear_paths(&w->pairs[i]);
 				w->pairs[i].pair = NULL;
+				w->pairs[i].renewed = renewed;
 			}
+		check(w);
+	}
+}
+
+void waits_renew_pair(struct engine *e, struct pair *fresh)
+{
+	struct engine_wait *w, *next;
+
+	LIST_FOREACH_SAFE(w, &e->waits, link, next) {
+		for (size_t i = 0; i < w->n; i++) {
+			struct wait_pair *x = &w->pairs[i];
+
+			if (!x->renewed)
+				continue;
+			x->renewed = false;
+			x->paths = fresh ? strmap_new() : NULL;
+			x->pair = x->paths ? fresh : NULL;
+			x->scan = true; /* what was different is found by the scan it starts with */
+			x->seq = 0;
+		}
 		check(w);
 	}
 }

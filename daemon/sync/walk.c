@@ -104,16 +104,11 @@ static void walk_free(struct walk *w)
 static void end(struct walk *w)
 {
 	struct pair *p = w->pair;
-	struct rescan_waiter *x, *next;
 
 	p->walk = NULL;
 	walk_free(w);
-	if (TAILQ_EMPTY(&p->wants))
-		LIST_FOREACH_SAFE(x, &p->rescan_waiters, link, next) {
-			LIST_REMOVE(x, link);
-			x->cb(x->arg, &(const struct engine_error){0});
-			free(x);
-		}
+	if (TAILQ_EMPTY(&p->wants) && !p->removed)
+		engine_rescans_over(&p->rescan_waiters, &(const struct engine_error){0});
 	wait_scan_ended(p);
 	report_changed(p);
 	pair_check_first_sync(p);
