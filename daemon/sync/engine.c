@@ -319,6 +319,8 @@ void engine_stop(struct engine *e, int64_t within_ms, void (*done)(void *arg), v
 	for (size_t i = 0; i < e->n_pairs; i++) {
 		walk_cancel(e->pairs[i]);
 		doubt_cancel(e->pairs[i]);
+		if (e->pairs[i]->server)
+			server_cancel_probe(e->pairs[i]->server, e->pairs[i]);
 	}
 	/* What runs may finish for most of the time; then it is cut, and the cut needs a moment too. */
 	loop_timer_set(e->p.loop, &e->stop_timer, within_ms * 3 / 4, stop_now, e);

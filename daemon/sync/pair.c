@@ -181,6 +181,8 @@ void pair_stop_work(struct pair *p)
 	walk_cancel(p);
 	if (p->bucket_call)
 		p->remote->ops->cancel(p->bucket_call);
+	if (p->server && (p->removed || p->engine->stopping))
+		server_cancel_probe(p->server, p);
 }
 
 static void disk_again(void *arg)

@@ -389,6 +389,7 @@ void server_online(struct server *s);
 void server_pump(struct server *s); /* every pair of it, fairly */
 void server_large_done(struct server *s, int64_t bytes, int64_t took_ms);
 void server_forget_pair(struct server *s, struct pair *p);
+void server_cancel_probe(struct server *s, struct pair *p); /* if it runs through this pair */
 
 /* --- root.c --- */
 struct root_check;

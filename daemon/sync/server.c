@@ -47,6 +47,7 @@ struct server *server_put(struct server *s)
 }
 
 static void probe(void *arg);
+static void came_back(struct server *s);
 
 static void wait_for_it(struct server *s, int64_t retry_after_s)
 {
@@ -84,14 +85,19 @@ static void probed(void *arg, const struct remote_error *error, const struct rem
 
 	s->probe = NULL;
 	s->probe_pair = NULL;
+	pair_pump_later(p); /* it may be waiting for this call to be freed or to stop */
+	if (error->code == ERR_CANCELED) {
+		wait_for_it(s, 0);
+		return;
+	}
 	if (error->code == ERR_OFFLINE || error->code == ERR_SERVER || error->code == ERR_DOUBT ||
 	    error->code == ERR_PROTOCOL) {
 		down(s, error);
 		wait_for_it(s, error->retry_after_s);
 		return;
 	}
-	server_online(s);
-	if (error->code && error->code != ERR_CANCELED)
+	came_back(s);
+	if (error->code)
 		pair_remote_failed(p, error, false); /* it answers, but not what was hoped for */
 	server_pump(s);
 }
@@ -101,16 +107,16 @@ static void probe(void *arg)
 	struct server *s = arg;
 	struct engine *e = s->engine;
 
-	for (size_t i = 0; i < e->n_pairs && !s->probe; i++) {
+	for (size_t i = 0; i < e->n_pairs && !s->probe && !e->stopping; i++) {
 		struct pair *p = e->pairs[i];
 
 		if (p->server != s || !p->remote || p->removed)
 			continue;
 		s->probe_pair = p;
 		if (p->remote->ops->list(p->remote, p->spec->bucket, NULL, 1, probed, s, &s->probe) < 0)
-			s->probe = NULL;
+			s->probe_pair = NULL;
 	}
-	if (!s->probe && s->offline)
+	if (!s->probe && s->offline && !e->stopping)
 		wait_for_it(s, 0);
 }
 
@@ -130,9 +136,10 @@ void server_offline(struct server *s, struct pair *p, const struct remote_error 
 	}
 }
 
-void server_online(struct server *s)
+/* Without forgetting how often it failed: a probe proves that it answers, not that what failed succeeds now.
+ */
+static void came_back(struct server *s)
 {
-	backoff_reset(&s->backoff);
 	if (!s->offline)
 		return;
 	s->offline = false;
@@ -143,6 +150,12 @@ void server_online(struct server *s)
 	s->down = false;
 	tell_pairs(s);
 	server_pump(s);
+}
+
+void server_online(struct server *s)
+{
+	backoff_reset(&s->backoff);
+	came_back(s);
 }
 
 void server_pump(struct server *s)
@@ -166,6 +179,11 @@ void server_forget_pair(struct server *s, struct pair *p)
 {
 	if (s->last_served == p)
 		s->last_served = NULL;
+	server_cancel_probe(s, p);
+}
+
+void server_cancel_probe(struct server *s, struct pair *p)
+{
 	if (s->probe_pair == p)
 		p->remote->ops->cancel(s->probe);
 }
