@@ -25,6 +25,22 @@ static bool is_excused(struct item *it)
 	return it->excused;
 }
 
+/* A rename stores its new name first. While that one is written on without pause it settles longer than the
+ * deletion of the old one; a version stored since the rename is enough. */
+static bool new_name_pending(struct item *it)
+{
+	struct pair *p = it->pair;
+	struct renamed *renamed = strmap_get(p->renames, it->path);
+	struct item *other = renamed ? item_find(p, renamed->new_path) : NULL;
+	struct index_row row;
+
+	if (!renamed || it->confirmed ||
+	    !(settle_has(p->settle, renamed->new_path) || (other && other->state != ITEM_DELETE)))
+		return false;
+	return index_get(p->engine->p.index, p->ip.key, renamed->new_path, &row) < 0 || !row.synced ||
+	       row.written_ns < renamed->at_ns;
+}
+
 /* The new name of a rename cannot be carried now: the old one is all the server has of these bytes. */
 static bool renamed_is_parked(struct item *it)
 {
@@ -97,6 +113,16 @@ static bool pass_guard(struct pair *p)
 	return true;
 }
 
+/* Some were sent, or all were held. */
+static void fewer(struct pair *p)
+{
+	if (p->deletes_overflow && !p->n_deletes) {
+		p->deletes_overflow = false;
+		walk_want(p, "", true, false, false);
+	}
+	pair_check_first_sync(p);
+}
+
 static void end(struct job *j)
 {
 	struct pair *p = j->pair;
@@ -105,36 +131,13 @@ static void end(struct job *j)
 	p->deleting = NULL;
 	p->server->small_busy = false;
 	job_free(j);
-	if (p->deletes_overflow && !p->n_deletes) {
-		p->deletes_overflow = false;
-		walk_want(p, "", true, false, false);
-	}
-	pair_check_first_sync(p);
+	fewer(p);
 	wait_check(p);
 	report_changed(p);
 	server_pump(p->server);
 }
 
 static void send_next(struct job *j);
-
-static void gone_now(struct item *it, const char *message)
-{
-	struct pair *p = it->pair;
-	struct index *index = p->engine->p.index;
-	int r = index_drop(index, p->ip.key, it->path);
-
-	if (r >= 0)
-		r = index_hold_drop(index, p->ip.key, it->path);
-	if (r < 0) {
-		pair_index_failed(p, r);
-		return;
-	}
-	p->counts_stale = true;
-	p->ip.last_sync_ms = clock_wall_ms();
-	report_history(p, "delete_remote", it->path, it->row.size, it->row.synced ? &it->row.digest : NULL,
-		       "done", message);
-	report_file(p, it->path, "delete_remote", true, 0, 0, NULL);
-}
 
 static void deleted(void *arg, const struct remote_error *error)
 {
@@ -145,9 +148,8 @@ static void deleted(void *arg, const struct remote_error *error)
 	j->call = NULL;
 	j->items[j->deleting++] = NULL;
 	if (!error->code) {
-		guard_sent(p->guard, clock_monotonic_ms());
 		server_online(p->server);
-		gone_now(it, it->plan.reason);
+		judge_deleted(it, it->plan.reason);
 		item_done(it);
 	} else if (error->code == ERR_NOT_FOUND) {
 		it->refused++; /* gone already, or not ours: the look-up that follows tells */
@@ -286,10 +288,17 @@ bool deletes_start(struct pair *p)
 
 	uint64_t oldest = UINT64_MAX;
 
-	TAILQ_FOREACH(it, &p->deletes, link)
+	TAILQ_FOREACH(it, &p->deletes, link) {
+		if (new_name_pending(it))
+			return false;
 		oldest = MIN(oldest, it->seq);
-	if (items_older_than(p, oldest, false) || !pass_guard(p) || TAILQ_EMPTY(&p->deletes))
+	}
+	if (items_older_than(p, oldest, false) || !pass_guard(p))
 		return false;
+	if (TAILQ_EMPTY(&p->deletes)) {
+		fewer(p);
+		return false;
+	}
 
 	struct job *j = job_new(p, DELETE_RUN);
 

@@ -86,10 +86,7 @@ static void seen(struct item *it)
 	struct pair *p = it->pair;
 
 	if (it->row.note == INDEX_NOTE_DELETED) {
-		if (index_drop(p->engine->p.index, p->ip.key, it->path) < 0)
-			pair_index_failed(p, -EIO);
-		report_history(p, "delete_remote", it->path, it->row.size, &it->row.digest, "done",
-			       "found done");
+		judge_deleted(it, "found done");
 		item_done(it);
 		return;
 	}

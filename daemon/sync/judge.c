@@ -103,6 +103,7 @@ static bool look_at_hold(struct item *it)
 	struct pair *p = it->pair;
 	struct index_hold hold;
 
+	it->confirmed = it->no_rescue = false;
 	if (index_hold_get(p->engine->p.index, p->ip.key, it->path, &hold) < 0)
 		return false;
 
@@ -305,6 +306,26 @@ void judge_written(struct item *it, const struct remote_version *v, const char *
 	report_file(p, it->path, action, true, v->size, v->size, NULL);
 }
 
+void judge_deleted(struct item *it, const char *message)
+{
+	struct pair *p = it->pair;
+	struct index *index = p->engine->p.index;
+	int r = index_drop(index, p->ip.key, it->path);
+
+	if (r >= 0)
+		r = index_hold_drop(index, p->ip.key, it->path);
+	guard_sent(p->guard, clock_monotonic_ms());
+	if (r < 0) {
+		pair_index_failed(p, r);
+		return;
+	}
+	p->counts_stale = true;
+	p->ip.last_sync_ms = clock_wall_ms();
+	report_history(p, "delete_remote", it->path, it->row.size, it->row.synced ? &it->row.digest : NULL,
+		       "done", message);
+	report_file(p, it->path, "delete_remote", true, 0, 0, NULL);
+}
+
 static int write_equal_row(struct item *it)
 {
 	struct pair *p = it->pair;
@@ -337,7 +358,7 @@ bool judge_settle(struct item *it, int *ret_error)
 		if (it->l.presence == PLAN_UNREADABLE || it->l.presence == PLAN_UNCOVERED)
 			r = list_local(it);
 		else
-			r = clear_lists(it, it->r.presence != PLAN_UNKNOWN && it->l.presence == PLAN_FILE);
+			r = clear_lists(it, it->r.presence != PLAN_UNKNOWN);
 		/* Bytes proven equal again (a touch): the row learns how the file looks now. */
 		if (r >= 0 && it->l.presence == PLAN_FILE && it->row.synced && it->l.has_digest &&
 		    !it->racy && it->sig.size == it->row.size &&

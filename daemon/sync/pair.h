@@ -239,7 +239,7 @@ struct pair {
 struct renamed {
 	char *old_path;
 	char *new_path;
-	int64_t at_ms;
+	int64_t at_ns; /* wall clock, as rows have it */
 };
 
 struct repair {
@@ -351,6 +351,8 @@ bool judge_parked(struct item *it);  /* refused, quarrelled over, too large …:
 bool judge_quarrel(struct item *it); /* counts a put-back; true: it was one too many and is parked */
 /* The write of this item was answered (or found): the row says so. v: what the server has. */
 void judge_written(struct item *it, const struct remote_version *v, const char *action);
+/* The deletion of this item was answered (or found done): row and hold go, and it counts for the guard. */
+void judge_deleted(struct item *it, const char *message);
 
 /* --- lookup.c --- */
 typedef void (*lookup_cb)(void *arg, const struct remote_error *error);

@@ -546,7 +546,7 @@ static void remember_rename(struct pair *p, const char *old_local, const char *n
 		return; /* then it is a creation and a deletion */
 	x->old_path = names_encode(old_local);
 	x->new_path = names_encode(new_local);
-	x->at_ms = clock_monotonic_ms();
+	x->at_ns = clock_wall_ns();
 	if (!x->old_path || !x->new_path) {
 		renamed_free(x);
 		return;
