@@ -16,6 +16,7 @@ void doubt_begin(struct item *it, bool answered)
 	int64_t now = clock_monotonic_ms();
 
 	it->looked = 0;
+	it->answered = answered;
 	it->suspect = it->suspect || (answered && it->row.note == INDEX_NOTE_DELETED);
 	it->doubt_began_ms = now;
 	it->doubt_until_ms = answered ? now : now + p->engine->p.settings->doubt_seconds * 1000;
@@ -49,7 +50,6 @@ static void park(struct item *it, const char *reason, const char *message, int64
 static void give_up(struct item *it)
 {
 	struct pair *p = it->pair;
-	bool answered = it->doubt_until_ms == it->doubt_began_ms;
 	int r = 0;
 
 	if (it->row.note == INDEX_NOTE_DELETED && it->refused > 0) {
@@ -64,7 +64,7 @@ static void give_up(struct item *it)
 		     REFUSED_MS);
 		return;
 	}
-	if (!answered) /* ours if it ever shows */
+	if (!it->answered) /* ours if it ever shows */
 		r = index_remember(p->engine->p.index, p->ip.key, it->path, it->row.note,
 				   &it->row.note_digest, clock_wall_ms());
 	if (r >= 0)
@@ -74,7 +74,7 @@ static void give_up(struct item *it)
 		item_retry(it, FULL_DISK_MS);
 	} else if (it->refused > 0) {
 		item_retry(it, REFUSED_SPACING_MS);
-	} else if (answered) {
+	} else if (it->answered) {
 		item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), 0));
 	} else {
 		item_ready(it);

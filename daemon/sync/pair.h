@@ -106,6 +106,7 @@ struct item {
 	struct backoff backoff;
 	int64_t next_ms;                        /* monotonic: RETRY and DOUBT */
 	unsigned looked;                        /* DOUBT: look-ups so far */
+	bool answered;                          /* DOUBT: nothing of the write can come later */
 	int64_t doubt_began_ms, doubt_until_ms; /* monotonic */
 	TAILQ_ENTRY(item) link;                 /* the list of its state; none while busy */
 };
