@@ -78,7 +78,7 @@ static void identity(const struct pair_spec *spec, const char *server, char out[
 }
 
 /* Fills ip; begins a first sync where the index does not know the pair as it is now. */
-static int load_index(struct pair *p, bool first_again)
+int engine_load_index(struct pair *p)
 {
 	struct index *index = p->engine->p.index;
 	char now[256];
@@ -105,15 +105,17 @@ static int load_index(struct pair *p, bool first_again)
 		return 0; /* without its profile nobody knows which server it was; nothing is done until there
 			     is one */
 	identity(p->spec, server, now);
-	if (strcmp(now, p->ip.identity) != 0 || first_again) {
+	if (strcmp(now, p->ip.identity) != 0 || p->begins_anew) {
 		bool same_remote = strncmp(now, p->ip.identity, DIGEST_HEX_SIZE - 1) == 0;
 
 		memcpy(p->ip.identity, now, sizeof now);
-		if (!same_remote || first_again)
+		if (!same_remote || p->begins_anew)
 			p->ip.bucket_created_at[0] = '\0';
-		pair_begin_first_sync(p, "the pair is not what the index knows", !same_remote);
+		/* The new identity is not believed while the rows of another one are there. */
+		r = pair_begin_first_sync(p, "the pair is not what the index knows", !same_remote);
+		p->known = r >= 0;
 	}
-	return 0;
+	return MIN(r, 0);
 }
 
 int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bool take_root,
@@ -132,7 +134,8 @@ int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bo
 	p->take_root = take_root;
 	e->pairs[e->n_pairs++] = p;
 	engine_sort(e);
-	r = load_index(p, first_again);
+	p->begins_anew = first_again;
+	r = engine_load_index(p);
 	if (r < 0)
 		pair_index_failed(p, r);
 	pair_start(p);

@@ -188,9 +188,16 @@ void pair_stop_work(struct pair *p)
 static void disk_again(void *arg)
 {
 	struct pair *p = arg;
+	int r = p->known ? index_pair_put(p->engine->p.index, &p->ip, false) : engine_load_index(p);
 
-	p->trouble &= ~(unsigned)TROUBLE_DISK; /* if it is still full the next write says so again */
-	pair_pump(p);
+	if (p->removed)
+		return;
+	if (r < 0) {
+		loop_timer_set(p->engine->p.loop, &p->disk_timer, FULL_DISK_MS, disk_again, p);
+		return;
+	}
+	pair_trouble_over(p, TROUBLE_DISK);
+	root_check(p); /* and a full scan follows: what could not be recorded meanwhile is found again */
 }
 
 void pair_index_failed(struct pair *p, int error)
@@ -260,9 +267,10 @@ void item_wrong_hash(struct item *it, const struct remote_version *v)
 
 /* --- first sync --- */
 
-void pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows)
+int pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows)
 {
 	struct index *index = p->engine->p.index;
+	bool before = p->ip.first_sync;
 	int r;
 
 	log_write(LOG_LEVEL_INFO, LOG_FIELDS(LOG_PAIR(p->spec->name)), "first sync: %s", why);
@@ -272,8 +280,11 @@ void pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows)
 		      : index_pair_flag_all(index, p->ip.key, INDEX_FROM_BEFORE, 0);
 	if (r >= 0)
 		r = index_pair_put(index, &p->ip, true);
-	if (r < 0)
+	if (r < 0) {
+		p->ip.first_sync = before; /* it has not begun: whoever asked asks again */
 		pair_index_failed(p, r);
+	}
+	return r;
 }
 
 void pair_check_first_sync(struct pair *p)
@@ -340,7 +351,7 @@ static void bucket_known(void *arg, const struct remote_error *error, const stru
 	}
 	free(p->bucket_expires);
 	p->bucket_expires = b->expires_at ? strdup(b->expires_at) : NULL;
-	if (!p->ip.bucket_created_at[0]) {
+	if (p->known && !p->ip.bucket_created_at[0]) {
 		snprintf(p->ip.bucket_created_at, sizeof p->ip.bucket_created_at, "%s", b->created_at);
 		r = index_pair_put(p->engine->p.index, &p->ip, false);
 	}
@@ -446,7 +457,7 @@ void pair_start(struct pair *p)
 	}
 	if (p->spec->paused && p->spec->paused_until_ms)
 		pair_arm_pause(p);
-	if (!p->started)
+	if (!p->started && p->known)
 		root_check(p);
 	pair_pump_later(p);
 }

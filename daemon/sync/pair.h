@@ -173,7 +173,8 @@ struct pair {
 	struct server *server;
 	struct remote *remote;
 	struct index_pair ip;
-	bool known; /* ip is filled */
+	bool known;       /* ip is filled */
+	bool begins_anew; /* as a first sync, whatever the index says */
 	struct local_rules rules;
 	uint64_t root_ino;
 	bool watch_stale; /* the root was lost: another watch when it is back */
@@ -281,7 +282,7 @@ void pair_trouble_over(struct pair *p, enum pair_trouble what);
 void pair_stop_work(struct pair *p);  /* cancels what runs through the remote; items go back to ready */
 bool pair_busy(const struct pair *p); /* jobs, scans or checks under way */
 void pair_arm_timers(struct pair *p);
-void pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows);
+int pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows);
 void pair_check_first_sync(struct pair *p); /* is it over? */
 void pair_set_settings(struct pair *p);
 int64_t pair_setting(const struct pair *p, int64_t own, int64_t global);

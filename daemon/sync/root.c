@@ -226,11 +226,12 @@ static void looked(struct worker_job *work)
 				       "`cfctl sync adopt` takes it");
 		return;
 	}
-	if (!known_generation && !p->ip.first_sync)
-		pair_begin_first_sync(p,
-				      take ? "the directory was taken as the root"
-					   : "the index does not belong to this directory",
-				      false);
+	if (!known_generation && !p->ip.first_sync &&
+	    pair_begin_first_sync(p,
+				  take ? "the directory was taken as the root"
+				       : "the index does not belong to this directory",
+				  false) < 0)
+		return;
 	write_marker(p, &m, take);
 }
 
