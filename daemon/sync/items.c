@@ -134,6 +134,16 @@ void item_retry(struct item *it, int64_t delay_ms)
 	set_state(it, ITEM_RETRY);
 }
 
+void item_again(struct item *it)
+{
+	if (it->backoff.failures > 0) {
+		item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), 0));
+	} else {
+		it->backoff.failures = 1;
+		item_ready(it);
+	}
+}
+
 void item_forget(struct item *it)
 {
 	struct pair *p = it->pair;

@@ -209,7 +209,7 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 		if (i >= parts_sent && error->code == ERR_OFFLINE) {
 			if (judge_unnote(it) < 0)
 				pair_index_failed(p, -EIO);
-			item_ready(it);
+			item_again(it);
 			continue;
 		}
 		if (error->code == ERR_TOO_LARGE && j->n_sent == 1) {

@@ -602,6 +602,8 @@ static void pump_waiting(struct pair *p)
 	if (index_skip_due(p->engine->p.index, p->ip.key, wall, QUEUE_LOW, retry_skip, p, &skip_next) >= 0 &&
 	    skip_next > 0)
 		next = MIN(next, now + MAX(skip_next - wall, 1));
+	if (!p->walk && !TAILQ_EMPTY(&p->wants) && p->walk_not_before_ms > now)
+		next = MIN(next, p->walk_not_before_ms);
 	if (p->overflowed)
 		next = MIN(next, MAX(now + 1, p->walk_ended_ms + p->walk_took_ms * 10));
 	if (next != INT64_MAX)

@@ -214,7 +214,9 @@ struct pair {
 
 	struct scan_want_list wants;
 	struct walk *walk;
-	bool deletes_overflow; /* some were not remembered: scan again when these are done */
+	struct backoff walk_backoff;
+	int64_t walk_not_before_ms; /* monotonic: the last one failed */
+	bool deletes_overflow;      /* some were not remembered: scan again when these are done */
 	bool settle_overflow;
 	bool full_check_after;   /* look at the holds when the present full scan is done */
 	int64_t scan_count;      /* numbers skips */
@@ -322,6 +324,7 @@ struct item *item_find(struct pair *p, const char *path);
 void item_ready(struct item *it); /* from any state: waits for a job */
 void item_busy(struct item *it);
 void item_retry(struct item *it, int64_t delay_ms);
+void item_again(struct item *it); /* failed, not stored: at once the first time, then later and later */
 void item_delete(struct item *it);
 void item_doubt(struct item *it);
 void item_single(struct item *it); /* ready, for single.c */

@@ -129,23 +129,38 @@ static void hash_run(struct worker_job *work)
 					    &it->sig, &it->racy);
 }
 
-/* Reading failed: the file moved, went away or may not be read. */
+/* Reading failed: the file moved, went away or may not be read. What cannot be read is listed and left to the
+ * next change or scan; tried again at once it would be read for ever. */
+static void look_again(struct item *it, int error)
+{
+	struct pair *p = it->pair;
+	int64_t now = clock_monotonic_ms();
+	bool secret = error == -EKEYREJECTED;
+	int r;
+
+	switch (error) {
+	case -ESTALE: r = settle_moved(p->settle, it->path, now); break;
+	case -ENOENT:
+	case -ENOTDIR: r = settle_hint(p->settle, it->path, SETTLE_GONE, now); break;
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE: r = settle_hint(p->settle, it->path, SETTLE_OPEN, now); break;
+	default:
+		if (judge_skip(it, secret ? "secret" : "unreadable", secret ? NULL : strerror(-error), false,
+			       0) < 0)
+			pair_index_failed(p, -EIO);
+		return;
+	}
+	if (r < 0)
+		p->settle_overflow = true;
+}
+
 static void unreadable(struct single *s, int error)
 {
 	struct item *it = s->item;
 	struct pair *p = s->pair;
 
-	if (error == -ESTALE) {
-		settle_moved(p->settle, it->path, clock_monotonic_ms());
-	} else if (settle_hint(p->settle, it->path,
-			       error == -ENOENT || error == -ENOTDIR ? SETTLE_GONE : SETTLE_OPEN,
-			       clock_monotonic_ms()) < 0) {
-		p->settle_overflow = true;
-	}
-	if (error != -ESTALE && error != -ENOENT && error != -ENOTDIR && error != -ECANCELED &&
-	    judge_skip(it, error == -EKEYREJECTED ? "secret" : "unreadable",
-		       error == -EKEYREJECTED ? NULL : strerror(-error), false, 0) < 0)
-		pair_index_failed(p, -EIO);
+	look_again(it, error);
 	pair_arm_timers(p);
 	end_done(s);
 }
@@ -430,7 +445,7 @@ static void block_read(struct worker_job *work)
 {
 	struct single *s = of_work(work);
 	struct pair *p = s->pair;
-	int r = s->work_error;
+	int r = s->read_error = s->work_error;
 
 	s->working = false;
 	if (!s->call) { /* the request ended meanwhile and left the single to us */
@@ -507,7 +522,6 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 	struct single *s = arg;
 	struct pair *p = s->pair;
 	struct item *it = s->item;
-	int own = s->work_error;
 
 	s->call = NULL;
 	if (!error->code && n == 1 && s->sent_all_blocks) {
@@ -518,8 +532,8 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 	} else if (error->code == ERR_DOUBT || (error->code == ERR_CANCELED && parts_sent)) {
 		pair_remote_failed(p, error, true);
 		doubt_begin(it, false);
-	} else if (error->code == ERR_CANCELED && own == -ESTALE) {
-		settle_moved(p->settle, it->path, clock_monotonic_ms());
+	} else if (error->code == ERR_CANCELED && s->read_error < 0) {
+		look_again(it, s->read_error);
 		item_done(it);
 		pair_arm_timers(p);
 	} else {
@@ -539,9 +553,10 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 				       clock_wall_ms() + REFUSED_MS) < 0)
 				pair_index_failed(p, -EIO);
 			item_done(it);
-		} else if (error->code == ERR_OFFLINE || error->code == ERR_CANCELED ||
-			   error->code == ERR_AUTH || error->code == ERR_NOT_FOUND) {
+		} else if (error->code == ERR_CANCELED || error->code == ERR_AUTH) {
 			item_ready(it);
+		} else if (error->code == ERR_OFFLINE || error->code == ERR_NOT_FOUND) {
+			item_again(it);
 		} else {
 			item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), error->retry_after_s));
 		}

@@ -9,7 +9,8 @@
 #include <errno.h>
 
 #define OVERFLOW_RATIO 10 /* a tree that overflows all the time is not walked all the time */
-#define RETRY_WALK_MS  10000
+#define RETRY_MAX_MS                                                                                         \
+	60000 /* a scan that fails is not begun again at once, but what it would find waits for it */
 
 struct walk {
 	struct pair *pair;
@@ -122,6 +123,20 @@ static void end_again(struct walk *w)
 	end(w);
 }
 
+/* Begun again in a while. */
+static void delay(struct pair *p)
+{
+	int64_t ms = backoff_next_ms(&p->walk_backoff, backoff_random(), 0);
+
+	p->walk_not_before_ms = clock_monotonic_ms() + MIN(ms, (int64_t)RETRY_MAX_MS);
+}
+
+static void fail(struct walk *w)
+{
+	delay(w->pair);
+	end_again(w);
+}
+
 static void complete(struct walk *w)
 {
 	struct pair *p = w->pair;
@@ -132,6 +147,7 @@ static void complete(struct walk *w)
 	if (w->want.walk)
 		r = index_skip_drop_older(p->engine->p.index, p->ip.key, w->want.prefix, p->scan_count);
 	p->counts_stale = true;
+	backoff_reset(&p->walk_backoff);
 	if (whole && w->want.walk) {
 		p->walk_took_ms = now - w->began_ms;
 		p->walk_ended_ms = now;
@@ -268,9 +284,7 @@ static void stepped(struct worker_job *work)
 			log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(p->spec->name)),
 				  "the scan failed: %s", err_text(error));
 		}
-		p->overflowed = true; /* the timer walks again */
-		end(w);
-		pair_arm_timers(p);
+		fail(w);
 		return;
 	}
 	if (r->done) {
@@ -323,6 +337,8 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 			pair_remote_failed(p, error, false);
 		if (p->removed)
 			end(w);
+		else if (error->code && error->code != ERR_CANCELED)
+			fail(w);
 		else
 			end_again(w);
 		return;
@@ -349,7 +365,7 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 		free(after);
 		p->overflowed = true;
 		report_set_error(p, "the scan failed: %s", err_text(-ENOMEM));
-		end(w);
+		fail(w);
 		return;
 	}
 	if (after) {
@@ -376,8 +392,7 @@ static void fetch_page(struct walk *w)
 	if (p->remote->ops->list(p->remote, p->spec->bucket, w->after, LIST_PAGE, on_page, w, &w->call) < 0) {
 		w->fetching = false;
 		report_set_error(p, "the listing failed: %s", err_text(-ENOMEM));
-		p->overflowed = true;
-		end(w);
+		fail(w);
 	}
 }
 
@@ -462,18 +477,19 @@ void walk_pump(struct pair *p)
 		walk_want(p, "", true, false, false);
 	}
 	want = TAILQ_FIRST(&p->wants);
-	if (!want || !pair_can_work(p) || (want->listing && p->server->offline))
+	if (!want || !pair_can_work(p) || (want->listing && p->server->offline) ||
+	    clock_monotonic_ms() < p->walk_not_before_ms)
 		return;
 	TAILQ_REMOVE(&p->wants, want, link);
 	r = begin(p, want);
-	if (r < 0) {
-		report_set_error(p, "the scan could not begin: %s", err_text(r));
-		p->overflowed = true;
-		p->walk_ended_ms = clock_monotonic_ms();
-		p->walk_took_ms = RETRY_WALK_MS / OVERFLOW_RATIO;
-		pair_arm_timers(p);
+	if (r >= 0) {
+		want_free(want);
+		return;
 	}
-	want_free(want);
+	report_set_error(p, "the scan could not begin: %s", err_text(r));
+	TAILQ_INSERT_HEAD(&p->wants, want, link);
+	delay(p);
+	pair_pump_later(p);
 }
 
 void walk_cancel(struct pair *p)
