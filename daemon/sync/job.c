@@ -76,13 +76,13 @@ static void read_run(struct worker_job *work)
 	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
 	struct pair *p = j->pair;
 	size_t bytes = 0, i = j->run_from;
-	_cleanup_close_ int root = local_root_open(p->spec->local_path);
+	_cleanup_close_ int root = -1;
 
-	if (root < 0) {
-		j->root_error = root;
-		j->run_to = i;
+	/* Once more: a batch takes its time, and another directory may be there by now. */
+	j->run_to = i;
+	j->root_error = root_open_checked(p, &root);
+	if (j->root_error < 0)
 		return;
-	}
 	for (; i < j->n_send && bytes < RUN_BYTES; i++) {
 		struct item *it = j->send[i];
 
