@@ -179,6 +179,7 @@ void item_done(struct item *it)
 		if (fresh) {
 			fresh->check_remote = true;
 			item_ready(fresh);
+			pair_pump_later(p); /* a hold ends an item where no job's end would pump */
 		}
 	}
 	if (again)
