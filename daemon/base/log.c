@@ -181,7 +181,8 @@ static void write_stderr(const char *data, size_t len)
 	}
 }
 
-static int format_message(struct buf *b, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int format_message(struct buf *b, const char *format,
+								va_list args)
 {
 	_cleanup_free_ char *raw = NULL;
 

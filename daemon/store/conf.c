@@ -15,7 +15,8 @@ void conf_error_done(struct conf_error *error)
 	*error = (struct conf_error){0};
 }
 
-static int refuse_va(struct conf_error *error, int code, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static int refuse_va(struct conf_error *error, int code,
+							   const char *format, va_list args)
 {
 	if (!error->reason && vasprintf(&error->reason, format, args) < 0)
 		error->reason = NULL;
@@ -231,7 +232,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
-static void on_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
 	if (reading.result < 0)
 		return;

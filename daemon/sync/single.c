@@ -643,14 +643,14 @@ static void act(struct single *s)
 				rescue(s);
 			break;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case PLAN_UPLOAD: submit(s, open_run, opened); break;
 	case PLAN_RESCUE_DELETE:
 		if (!safe) {
 			rescue(s);
 			break;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case PLAN_DELETE_REMOTE:
 		item_delete(it);
 		end(s);

@@ -25,7 +25,7 @@ START_TEST(answer_split_everywhere)
 	for (size_t cut = 1; cut < len; cut++) {
 		char first[128], second[128];
 		snprintf(first, sizeof(first), "%.*s", (int)cut, OK_HELLO);
-		snprintf(second, sizeof(second), "%s", OK_HELLO + cut);
+		snprintf(second, sizeof(second), "%s", &OK_HELLO[cut]);
 		const struct step script[] = {
 			{STEP_HEAD}, {STEP_SEND, first}, {STEP_SEND, second}, {STEP_LOOP}};
 		serve(script);
