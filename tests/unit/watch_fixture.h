@@ -102,6 +102,7 @@ static void scan(struct side *s, const char *path)
 	if (r != 0)
 		return;
 	DIR *dir = fdopendir(dup(fd));
+	ck_assert_ptr_nonnull(dir);
 	for (struct dirent *e; (e = readdir(dir));) {
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
