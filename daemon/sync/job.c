@@ -357,7 +357,8 @@ static bool read_well(struct job *j, struct item *it)
 	case -ESTALE: /* moved while it was read */
 	case -EFBIG:
 		leave(j, it);
-		settle_moved(p->settle, it->path, clock_monotonic_ms());
+		if (settle_moved(p->settle, it->path, clock_monotonic_ms()) < 0)
+			p->settle_overflow = true;
 		item_done(it);
 		pair_arm_timers(p);
 		return false;

@@ -1,6 +1,7 @@
 /* Settling: which dirty paths have been quiet long enough. Pure: time comes in, ready paths come out. One set
  * per pair. */
 #pragma once
+#include "base/util.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ void settle_set_params(struct settle *s, const struct settle_params *params);
 /* Something happened to the path. The last hint decides how long it must be quiet from now on, and whether it
  * is a deletion; the cap counts from the first hint that was none. -ENOSPC: SETTLE_MAX_PATHS reached.
  * -ENOMEM. */
-int settle_hint(struct settle *s, const char *path, enum settle_kind kind, int64_t now_ms);
+_warn_unused_ int settle_hint(struct settle *s, const char *path, enum settle_kind kind, int64_t now_ms);
 bool settle_has(const struct settle *s, const char *path); /* still waiting */
 void settle_drop(struct settle *s,
 		 const char *path); /* waits no longer; what the doubling rule knows stays */
@@ -46,7 +47,7 @@ size_t settle_take(struct settle *s, int64_t now_ms, size_t max, settle_cb cb, v
  * came while it ran settle longer too. */
 void settle_uploaded(struct settle *s, const char *path, int64_t now_ms, int64_t took_ms);
 /* The file moved while it was read: settle again, longer. -ENOSPC and -ENOMEM as settle_hint. */
-int settle_moved(struct settle *s, const char *path, int64_t now_ms);
+_warn_unused_ int settle_moved(struct settle *s, const char *path, int64_t now_ms);
 size_t settle_count(const struct settle *s);
 /* Every waiting path, in no order; nothing may be changed meanwhile. cb < 0 stops and is returned. */
 typedef int (*settle_each_cb)(void *arg, const char *path);

@@ -510,8 +510,8 @@ static void recorded(struct single *s, const struct remote_file *file)
 	judge_written(it, &file->version, "upload");
 	server_large_done(p->server, s->size, now - s->began_ms);
 	settle_uploaded(p->settle, it->path, now, now - s->began_ms);
-	if (s->moved)
-		settle_moved(p->settle, it->path, now);
+	if (s->moved && settle_moved(p->settle, it->path, now) < 0)
+		p->settle_overflow = true;
 	item_done(it);
 	pair_arm_timers(p);
 }
