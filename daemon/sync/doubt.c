@@ -92,9 +92,12 @@ static void seen(struct item *it)
 	}
 	judge_written(it, &it->r.version, "upload");
 	settle_uploaded(p->settle, it->path, clock_monotonic_ms(), 0);
-	/* After a restart nobody knows how the file looked when it was sent: it is looked at again. */
-	if (!it->l.has_digest)
+	/* After a restart nobody knows how the file looked when it was sent: it is looked at again, and who
+	 * waits for it (wait.c) goes on waiting. */
+	if (!it->l.has_digest) {
 		it->again = true;
+		it->seq = 0;
+	}
 	item_done(it);
 }
 

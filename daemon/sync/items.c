@@ -166,7 +166,8 @@ void item_done(struct item *it)
 				 clock_monotonic_ms()) < 0)
 		p->settle_overflow = true;
 	it->path = path; /* the map compares keys */
-	wait_item_done(p, path, it->seq, again || remote);
+	/* A difference that was set aside has not been looked at by anybody yet. */
+	wait_item_done(p, path, remote ? 0 : it->seq, again || remote);
 	unlink_item(it);
 	strmap_remove(p->items, path);
 	free(it->data);

@@ -156,6 +156,9 @@ void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again)
 {
 	struct engine_wait *w;
 
+	/* Put off, not dealt with: gone, and it may be back in a moment, or it moved while it was read. */
+	if (!again && settle_has(p->settle, path))
+		return;
 	LIST_FOREACH(w, &p->engine->waits, link)
 		for (size_t i = 0; i < w->n; i++)
 			/* Changed again while it was at work since before the call: its next round counts,
@@ -177,6 +180,8 @@ void wait_scan_ended(struct pair *p)
 			if (w->pairs[i].pair == p && w->pairs[i].scan && !walk_pending(p)) {
 				w->pairs[i].scan = false;
 				add_active(&w->pairs[i]);
+				/* Deletions that it found settle before they become items. */
+				settle_each(p->settle, add_settling, &w->pairs[i]);
 			}
 	wait_check(p);
 }
