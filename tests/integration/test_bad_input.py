@@ -193,7 +193,7 @@ def _(w):
     if os.geteuid() != 0:
         raise Skip('needs root to mount a small tmpfs')
     state = w.daemon.directories['XDG_STATE_HOME']
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', state]).returncode:
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m,mode=0700', 'tmpfs', state]).returncode:
         raise Skip('no mounts here')
     try:
         w.daemon.settings(settle_open_ms=200, delete_settle_ms=150)

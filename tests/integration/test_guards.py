@@ -6,9 +6,17 @@ import sys
 
 from cf import assert_equal, digest, encode_path, main, test, wait_until
 
-TREE = {f'd{i % 5}/f{i:03}': b'%d' % i for i in range(120)}
+TREE = {f'all/d{i % 5}/f{i:03}': b'%d' % i for i in range(120)}
 # uid 0 reads everything; without these two it meets permissions as everybody does.
 MORTAL = ('setpriv', '--bounding-set=-dac_override,-dac_read_search') if os.geteuid() == 0 else ()
+
+
+def delete_all(w):
+    """In one moment: directories removed one after another can be five small deletions on a slow machine."""
+    away = w.root + '.deleted'
+    os.mkdir(away)
+    os.rename(w.path('all'), os.path.join(away, 'all'))
+    shutil.rmtree(away)
 
 
 def wait_held(w, count):
@@ -17,8 +25,7 @@ def wait_held(w, count):
 
 @test('a mass deletion is held, uploads go on, and the hold outlives a restart', files=TREE)
 def _(w):
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     status = wait_held(w, 120)
     assert not status['in_sync'] and status['state'] == 'held', status
     assert_equal(len(w.remote()), 120)
@@ -35,8 +42,7 @@ def _(w):
 
 @test('confirm carries a held deletion out', files=TREE)
 def _(w):
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     wait_held(w, 120)
     done = w.daemon.cfctl('sync', 'confirm', 'docs')
     assert done.returncode != 0, 'without a terminal and without --yes nothing is destroyed'
@@ -50,8 +56,7 @@ def _(w):
 @test('restore brings the files back, byte for byte', files=TREE)
 def _(w):
     before = w.local()
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     wait_held(w, 120)
     w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)
     w.sync(60)
@@ -62,8 +67,7 @@ def _(w):
 
 @test('restore waits for a held path that is being looked at', files=TREE)
 def _(w):
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     w.wait_status(lambda s: s['deletes_held'] > 90 and not s['files_pending'], what='most of them held')
     w.server.fault('delay', 'list', ms=100)
     w.daemon.call('Rescan', {'name': 'docs'})     # each hold is looked at again
@@ -77,14 +81,13 @@ def _(w):
 
 @test('confirm of one path leaves the others held; files that come back end their hold', files=TREE)
 def _(w):
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     wait_held(w, 120)
-    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply', 'paths': ['d0/f000']})
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply', 'paths': ['all/d0/f000']})
     wait_held(w, 119)
-    assert 'd0/f000' not in w.remote()
+    assert 'all/d0/f000' not in w.remote()
     for name, data in TREE.items():
-        if name != 'd0/f000':
+        if name != 'all/d0/f000':
             w.write(name, data)
     w.sync()
     w.assert_equal_sides()
@@ -94,8 +97,7 @@ def _(w):
 @test('a deletion while the daemon was off is guarded too', files=TREE)
 def _(w):
     w.daemon.terminate()
-    for i in range(5):
-        shutil.rmtree(w.path(f'd{i}'))
+    delete_all(w)
     w.daemon.start()
     wait_held(w, 120)
     assert_equal(len(w.remote()), 120)
@@ -104,7 +106,7 @@ def _(w):
 @test('a few deletions are carried out', files=TREE)
 def _(w):
     for i in range(0, 20):
-        os.unlink(w.path(f'd{i % 5}/f{i:03}'))
+        os.unlink(w.path(f'all/d{i % 5}/f{i:03}'))
     w.sync()
     w.assert_equal_sides()
     assert_equal(len(w.remote()), 100)
@@ -112,12 +114,12 @@ def _(w):
 
 @test('backup never deletes', files=TREE, mode='backup')
 def _(w):
-    os.unlink(w.path('d0/f000'))
-    shutil.rmtree(w.path('d1'))
-    w.write('d0/f005', b'edited')
+    os.unlink(w.path('all/d0/f000'))
+    shutil.rmtree(w.path('all/d1'))
+    w.write('all/d0/f005', b'edited')
     w.sync()
     assert_equal(len(w.remote()), 120)
-    assert_equal(w.remote()['d0/f005'], digest(b'edited'))
+    assert_equal(w.remote()['all/d0/f005'], digest(b'edited'))
     w.daemon.call('Rescan', {'name': 'docs'})
     w.sync()
     assert_equal(w.server.count('delete'), 0)
@@ -161,17 +163,17 @@ def _(w):
     w.daemon.login(w.server.url, w.server.admin_key)
     w.daemon.add(w.root, w.bucket)
     w.sync()
-    os.chmod(w.path('d1'), 0)
+    os.chmod(w.path('all/d1'), 0)
     try:
         w.daemon.call('Rescan', {'name': 'docs'})
-        wait_until(lambda: any(s['path'].rstrip('/') == 'd1' or s['path'].startswith('d1/')
+        wait_until(lambda: any(s['path'].rstrip('/') == 'all/d1' or s['path'].startswith('all/d1/')
                                for s in w.daemon.skipped()), 20, 'd1 listed as unreadable')
         assert_equal(len(w.remote()), 120)
-        w.write('d2/new', b'1')
-        w.wait_status(lambda s: 'd2/new' in w.remote(), what='the others go on')
+        w.write('all/d2/new', b'1')
+        w.wait_status(lambda s: 'all/d2/new' in w.remote(), what='the others go on')
         assert_equal(w.server.count('delete'), 0)
     finally:
-        os.chmod(w.path('d1'), 0o755)
+        os.chmod(w.path('all/d1'), 0o755)
     w.daemon.call('Rescan', {'name': 'docs'})
     w.sync()
     w.assert_equal_sides()
@@ -197,9 +199,9 @@ def _(w):
 def _(w):
     before = w.local()
     w.server.delete_bucket(w.bucket)
-    w.write('d0/f000', b'a change that meets the missing bucket')
+    w.write('all/d0/f000', b'a change that meets the missing bucket')
     w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
-    before[encode_path('d0/f000')] = digest(b'a change that meets the missing bucket')
+    before[encode_path('all/d0/f000')] = digest(b'a change that meets the missing bucket')
     assert_equal(w.local(), before)
     assert_equal(w.server.ask('GET', '/api/buckets')['total'], 0)
     assert w.daemon.status().get('last_error'), w.daemon.status()
@@ -216,7 +218,7 @@ def _(w):
 
 @test('one file deleted by someone else is put back', files=TREE)
 def _(w):
-    w.server.delete(w.bucket, 'd0/f000')
+    w.server.delete(w.bucket, 'all/d0/f000')
     w.daemon.call('Rescan', {'name': 'docs'})
     w.wait_equal_sides()
     assert_equal(len(w.local()), 120)

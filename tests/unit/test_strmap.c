@@ -11,7 +11,7 @@
 
 START_TEST(random_operations_agree_with_an_array)
 {
-	static char keys[KEYS][8];
+	static char keys[KEYS][16];
 	bool in[KEYS] = {false};
 	size_t count = 0;
 	struct strmap *m = strmap_new();
