@@ -60,6 +60,8 @@ def main():
         table.row('bytes read by the daemon meanwhile', f'{read >> 20} MiB')
         table.row('status meanwhile, median', f'{statistics.median(latencies):.2f} ms')
         table.row('status meanwhile, 99th of 100', f'{percentile(latencies, 99):.2f} ms', wanted='<= 10 ms')
+        late = sum(ms > 10 for ms in latencies)
+        table.row('status meanwhile, later than 10 ms', f'{late} of {len(latencies)}', wanted='0')
         table.row(f'status meanwhile, worst of {len(latencies)}', f'{max(latencies):.2f} ms', wanted='<= 10 ms')
         table.row('resident once idle (VmRSS)', f'{daemon.memory_kib("VmRSS") / 1024:.1f} MiB', wanted='< 40 MiB')
         table.row('of it anonymous (RssAnon)', f'{daemon.memory_kib("RssAnon") / 1024:.1f} MiB')
