@@ -433,8 +433,9 @@ def lists(w):
     skipped = d.skipped()
     assert {(s['path'], s['reason']) for s in skipped} == {('link', 'symlink'), ('fifo', 'fifo')}, skipped
     assert d.call('ListSkipped')['skipped'] == skipped
-    for i in range(30):
-        os.unlink(w.path(f'f{i:02}'))
+    with d.stopped():
+        for i in range(30):
+            os.unlink(w.path(f'f{i:02}'))
     w.wait_status(lambda s: s['deletes_held'] == 30, what='30 held deletions')
     held = d.held()
     assert [h['path'] for h in held] == [f'f{i:02}' for i in range(30)] and held[0]['reason'] == 'mass'

@@ -1,4 +1,5 @@
 """A child process with its output in a file and its end certain."""
+import contextlib
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import subprocess
 from .wait import Deadline, wait_until
 
 END_SECONDS = 15
+STOP_SECONDS = 15   # a thread on its way through the kernel stops when it comes out
 LOG_TAIL_BYTES = 8000
 
 
@@ -54,6 +56,25 @@ class Process:
     def signal(self, number):
         if self.running():
             self.child.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """What happens inside comes about at one moment for it: it stands still, and then finds all of it waiting."""
+        self.check_running()
+        self.signal(signal.SIGSTOP)
+        try:
+            wait_until(self._stands_still, STOP_SECONDS, f'{self.name} standing still', self.check_running)
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def _stands_still(self):
+        """SIGSTOP takes one thread after another out of what it is doing."""
+        for task in os.listdir(f'/proc/{self.pid}/task'):
+            with open(f'/proc/{self.pid}/task/{task}/stat') as f:
+                if f.read().rpartition(')')[2].split()[0] != 'T':
+                    return False
+        return True
 
     def wait(self, seconds=END_SECONDS):
         """The exit status; negative is a signal's number."""
