@@ -154,8 +154,8 @@ static void show_bucket(struct ctl *ctl, struct json_object *bucket)
 	out_field(ctl, STYLE_NONE, "Created", "%s", human_date(get_string(bucket, "created_at")).text);
 	out_field(ctl, STYLE_NONE, "Last used", "%s", human_age(get_string(bucket, "last_used_at")).text);
 	if (expires)
-		out_field(ctl, STYLE_WARN, "Expires", "%s (%s)", human_date(expires).text,
-			  human_age(expires).text);
+		out_field(ctl, STYLE_WARN, human_is_past(expires) ? "Expired" : "Expires", "%s (%s)",
+			  human_date(expires).text, human_age(expires).text);
 	else
 		out_field(ctl, STYLE_NONE, "Expires", "never");
 }

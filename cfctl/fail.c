@@ -136,6 +136,9 @@ static const char *usual_hint(int code)
 		return "The profile's credential may not do this; `cfctl profile show` says what it is, "
 		       "`cfctl login` replaces it.";
 	case CFIPC_ERROR_NO_SUCH_PAIR: return "`cfctl sync list` shows the pairs.";
+	case CFIPC_ERROR_OVERLAP:
+		return "Neither directories nor prefixes of one bucket may contain each other; `cfctl sync "
+		       "list` shows the pairs.";
 	case CFIPC_ERROR_NOTHING_HELD: return "`cfctl sync held` lists what waits for a word.";
 	default: return NULL;
 	}

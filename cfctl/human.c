@@ -109,6 +109,13 @@ struct human human_age(const char *text)
 	return h;
 }
 
+bool human_is_past(const char *text)
+{
+	int64_t then;
+
+	return human_parse_time(text, &then) == 0 && then <= (int64_t)time(NULL);
+}
+
 struct human human_date(const char *text)
 {
 	struct human h = {"never"};

@@ -47,6 +47,7 @@ static const char *directory_of(struct json_object *pairs, const char *name)
 void pair_remarks(struct ctl *ctl, struct json_object *s)
 {
 	const char *name = get_text(s, "name"), *state = get_text(s, "state");
+	const char *expires = get_string(s, "bucket_expires_at");
 	int64_t held = get_int(s, "deletes_held"), foreign = get_int(s, "foreign_held");
 	int64_t skipped = get_int(s, "files_skipped"), errors = get_int(s, "errors");
 	int64_t polled = get_int(s, "polled_directories");
@@ -77,10 +78,11 @@ void pair_remarks(struct ctl *ctl, struct json_object *s)
 			 "sysctl fs.inotify.max_user_watches=524288",
 			 name, human_count(polled).text,
 			 human_count(polled + get_int(s, "watched_directories")).text);
-	if (has(s, "bucket_expires_at"))
-		out_line(ctl, STYLE_WARN, "%s: the bucket expires %s (%s)", name,
-			 human_age(get_string(s, "bucket_expires_at")).text,
-			 human_date(get_string(s, "bucket_expires_at")).text);
+	/* Once it is near, or past, last_error says so, with the same date. */
+	if (expires && !strstr(get_text(s, "last_error"), expires))
+		out_line(ctl, STYLE_WARN, "%s: the bucket %s %s (%s)", name,
+			 human_is_past(expires) ? "expired" : "expires", human_age(expires).text,
+			 human_date(expires).text);
 }
 
 void pairs_show(struct ctl *ctl, struct json_object *statuses, struct json_object *pairs)

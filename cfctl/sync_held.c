@@ -3,6 +3,7 @@
 #include "cfctl/human.h"
 #include "cfctl/out.h"
 #include "cfctl/path.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,24 @@
 	16             /* quotes and comma; and so short ones do not add up to more values than it takes */
 #define SAMPLE_PATHS 5 /* shown in the question */
 
+/* What the two answers do to what is held for a reason; side, where it makes a difference. */
+static const struct advice {
+	const char *reason, *side, *confirm, *restore;
+} advices[] = {
+	{"mass", "remote", "deletes them on the server too", "fetches them back here"},
+	{"mass", "local", "deletes them here too", "sends them to the server again"},
+	{"first_sync", "remote", "deletes them on the server too", "fetches them back here"},
+	{"first_sync", "local", "deletes them here too", "sends them to the server again"},
+	{"foreign", NULL, "deletes them on the server", "fetches them here, as the pair's own"},
+	{"too_large", NULL, "goes on without a copy in the Trash", "keeps what is on the other side"},
+	{"renamed", NULL, "deletes the old names before the new ones are there", "fetches them back here"},
+};
+
 struct held {
 	struct table *table; /* NULL: only counted */
-	char **only;         /* these paths, and what is below them */
+	char *pair;          /* of all that was listed; "" when they are of several */
+	int64_t by_advice[COUNT(advices)];
+	char **only; /* these paths, and what is below them */
 	size_t n_only;
 	struct json_object *paths; /* of what was counted */
 	size_t n, foreign;
@@ -24,6 +40,23 @@ struct held {
 };
 
 /* ---- held ---- */
+
+static int count_one(struct held *held, struct json_object *h)
+{
+	const char *pair = get_text(h, "pair");
+
+	for (size_t i = 0; i < COUNT(advices); i++)
+		if (strcmp(advices[i].reason, get_text(h, "reason")) == 0 &&
+		    (!advices[i].side || strcmp(advices[i].side, get_text(h, "side")) == 0))
+			held->by_advice[i]++;
+	held->n++;
+	held->bytes += get_int(h, "size");
+	if (!held->pair)
+		held->pair = strdup(pair);
+	else if (strcmp(held->pair, pair) != 0)
+		held->pair[0] = '\0';
+	return held->pair ? 0 : -ENOMEM;
+}
 
 static void show_held(struct ctl *ctl, struct json_object *reply, void *userdata)
 {
@@ -38,8 +71,10 @@ static void show_held(struct ctl *ctl, struct json_object *reply, void *userdata
 		table_cell(held->table, STYLE_NONE, "%s", get_text(h, "side"));
 		table_cell(held->table, STYLE_NONE, "%s", human_size(get_int(h, "size")).text);
 		table_cell(held->table, STYLE_NONE, "%s", get_text(h, "path"));
-		held->n++;
-		held->bytes += get_int(h, "size");
+		if (count_one(held, h) < 0) {
+			held->code = ctl_no_memory(ctl);
+			return;
+		}
 	}
 	held->code = table_print(ctl, held->table);
 }
@@ -50,6 +85,23 @@ static int on_held(struct ctl *ctl, const struct reply *reply, void *userdata)
 	int code = out_reply(ctl, reply, show_held, held);
 
 	return code != EXIT_OK ? code : held->code;
+}
+
+/* How many, and for each reason what the two answers would do. */
+static void show_advice(struct ctl *ctl, const struct held *held)
+{
+	const char *name = held->pair && held->pair[0] ? held->pair : "NAME";
+
+	if (held->n == 0) {
+		out_footer(ctl, "Nothing is held.");
+		return;
+	}
+	out_footer(ctl, "%s (%s) %s for a word.", human_count((int64_t)held->n).text,
+		   human_size(held->bytes).text, held->n == 1 ? "waits" : "wait");
+	for (size_t i = 0; i < COUNT(advices); i++)
+		if (held->by_advice[i] > 0)
+			out_footer(ctl, "%s: `cfctl sync confirm %s` %s; `cfctl sync restore %s` %s.",
+				   advices[i].reason, name, advices[i].confirm, name, advices[i].restore);
 }
 
 static int sync_held(struct ctl *ctl, const struct args *args)
@@ -67,7 +119,6 @@ static int sync_held(struct ctl *ctl, const struct args *args)
 		.on_reply = on_held,
 		.userdata = &held,
 	};
-	const char *name = args_word(args, 0) ? args_word(args, 0) : "NAME";
 	int code;
 
 	params_init(&params);
@@ -75,15 +126,9 @@ static int sync_held(struct ctl *ctl, const struct args *args)
 		return ctl_no_memory(ctl);
 	params_string(&params, "name", args_word(args, 0));
 	code = ctl_run(ctl, &call, NULL);
-	if (code != EXIT_OK || ctl->json)
-		return code;
-	if (held.n == 0)
-		out_footer(ctl, "Nothing is held.");
-	else
-		out_footer(ctl,
-			   "%s (%s). `cfctl sync confirm %s` deletes them for good, `cfctl sync restore %s` "
-			   "brings them back.",
-			   human_count((int64_t)held.n).text, human_size(held.bytes).text, name, name);
+	if (code == EXIT_OK && !ctl->json)
+		show_advice(ctl, &held);
+	free(held.pair);
 	return code;
 }
 

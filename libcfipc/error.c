@@ -76,7 +76,7 @@ static const struct row {
 	{CFIPC_ERROR_PAIR_EXISTS, EXIT_FAILED, "PairExists", "there is a pair with this name: {name}"},
 	{CFIPC_ERROR_NO_SUCH_CONFLICT, EXIT_NOT_FOUND, "NoSuchConflict", "no such conflict: {id}"},
 	{CFIPC_ERROR_NOTHING_HELD, EXIT_NOT_IN_SYNC, "NothingHeld", "nothing is held in {name}"},
-	{CFIPC_ERROR_OVERLAP, EXIT_FAILED, "Overlap", "{path} overlaps with {other}"},
+	{CFIPC_ERROR_OVERLAP, EXIT_FAILED, "Overlap", "{path} overlaps with {other_path} of pair {other}"},
 	{CFIPC_ERROR_PATH_UNUSABLE, EXIT_LOCAL_FILE, "PathUnusable", "{path}: {message}"},
 	{CFIPC_ERROR_INVALID_SETTING, EXIT_FAILED, "InvalidSetting", "{file}: {key}: {reason}"},
 	{CFIPC_ERROR_READ_ONLY_SETTING, EXIT_FAILED, "ReadOnlySetting",

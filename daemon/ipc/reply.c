@@ -235,6 +235,19 @@ static void error_path(struct ipc_call *call, const struct engine_error *e)
 	reply_error(call, SYNC "PathUnusable", &r);
 }
 
+/* The paths are directories, or BUCKET/PREFIX, which has no slash in front and stands as it is. */
+static void error_overlap(struct ipc_call *call, const struct engine_error *e)
+{
+	_cleanup_free_ char *path = path_to_text(e->subject ? e->subject : "");
+	_cleanup_free_ char *other_path = path_to_text(e->other_path ? e->other_path : "");
+	struct reply r = reply_new();
+
+	reply_string(&r, "path", path ? path : "");
+	reply_string(&r, "other", e->other ? e->other : "");
+	reply_string(&r, "other_path", other_path ? other_path : "");
+	reply_error(call, SYNC "Overlap", &r);
+}
+
 void error_engine(struct ipc_call *call, const struct engine_error *e)
 {
 	struct reply r;
@@ -248,12 +261,7 @@ void error_engine(struct ipc_call *call, const struct engine_error *e)
 	case ENGINE_NOT_LOGGED_IN: error_named(call, SYNC "NotLoggedIn", "profile", e->subject); break;
 	case ENGINE_INVALID: ipc_call_invalid(call, e->subject ? e->subject : ""); break;
 	case ENGINE_REMOTE: error_remote(call, e); break;
-	case ENGINE_OVERLAP:
-		r = reply_new();
-		reply_string(&r, "path", e->subject ? e->subject : "");
-		reply_string(&r, "other", e->other ? e->other : "");
-		reply_error(call, SYNC "Overlap", &r);
-		break;
+	case ENGINE_OVERLAP: error_overlap(call, e); break;
 	case ENGINE_BUSY:
 		r = reply_new();
 		reply_string(&r, "what", e->subject ? e->subject : "");

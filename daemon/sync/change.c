@@ -55,10 +55,10 @@ static void end(struct change *c, const struct engine_error *error)
 }
 
 static void refuse(struct change *c, enum engine_error_kind kind, int code, const char *subject,
-		   const char *other, const char *message)
+		   const char *message)
 {
-	end(c, &(const struct engine_error){
-		       .kind = kind, .code = code, .subject = subject, .other = other, .message = message});
+	end(c,
+	    &(const struct engine_error){.kind = kind, .code = code, .subject = subject, .message = message});
 }
 
 static void warn(struct change *c, const char *format, ...) _printf_(2, 3);
@@ -106,7 +106,31 @@ static bool contains(const char *outer, const char *inner)
 	       (len == 0 || outer[len - 1] == '/' || inner[len] == '/' || inner[len] == '\0');
 }
 
-static const char *overlap_of(struct change *c, const char **ret_what)
+/* A directory, or what is kept of a bucket, and that of the pair in its way. */
+struct overlap {
+	const char *pair;
+	char *wanted, *taken;
+};
+
+static void overlap_done(struct overlap *o)
+{
+	free(o->wanted);
+	free(o->taken);
+}
+
+/* "BUCKET" or "BUCKET/PREFIX"; NULL: out of memory. */
+static char *remote_place(const struct pair_spec *s)
+{
+	char *text;
+	int len = (int)strlen(s->remote_prefix);
+
+	/* The prefix ends in a slash. */
+	return asprintf(&text, "%s%s%.*s", s->bucket, len ? "/" : "", len ? len - 1 : 0, s->remote_prefix) < 0
+		       ? NULL
+		       : text;
+}
+
+static bool find_overlap(struct change *c, struct overlap *ret_overlap)
 {
 	struct engine *e = c->engine;
 	const struct pair_spec *s = c->spec;
@@ -118,18 +142,31 @@ static const char *overlap_of(struct change *c, const char **ret_what)
 		if ((p->removed && !p->successor) || (c->old_name && strcmp(o->name, c->old_name) == 0))
 			continue;
 		if (contains(o->local_path, s->local_path) || contains(s->local_path, o->local_path)) {
-			*ret_what = s->local_path;
-			return o->name;
+			*ret_overlap =
+				(struct overlap){o->name, strdup(s->local_path), strdup(o->local_path)};
+			return true;
 		}
 		if (p->server && c->remote && strcmp(p->server->key, c->remote->server_key) == 0 &&
 		    strcmp(o->bucket, s->bucket) == 0 &&
 		    (contains(o->remote_prefix, s->remote_prefix) ||
 		     contains(s->remote_prefix, o->remote_prefix))) {
-			*ret_what = s->remote_prefix[0] ? s->remote_prefix : s->bucket;
-			return o->name;
+			*ret_overlap = (struct overlap){o->name, remote_place(s), remote_place(o)};
+			return true;
 		}
 	}
-	return NULL;
+	return false;
+}
+
+/* True: it overlaps, and the change is over. */
+static bool refuse_overlap(struct change *c)
+{
+	_cleanup_(overlap_done) struct overlap o = {0};
+
+	if (!find_overlap(c, &o))
+		return false;
+	end(c, &(const struct engine_error){
+		       .kind = ENGINE_OVERLAP, .subject = o.wanted, .other = o.pair, .other_path = o.taken});
+	return true;
 }
 
 /* "a//b/" and "/a/b" mean "a/b/"; what the server would resolve or change is refused. */
@@ -214,7 +251,7 @@ static void applied(void *arg, struct pair *fresh)
 	if (fresh)
 		end(c, &(const struct engine_error){0});
 	else
-		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, err_text(-ENOMEM));
 }
 
 static void swap(char **a, char **b)
@@ -255,15 +292,15 @@ static void store(struct change *c)
 	int r;
 
 	if (c->old_name && !p) {
-		refuse(c, ENGINE_NO_SUCH_PAIR, 0, c->old_name, NULL, NULL);
+		refuse(c, ENGINE_NO_SUCH_PAIR, 0, c->old_name, NULL);
 		return;
 	}
 	if (p && p->removed) { /* another change came first and is starting it anew */
-		refuse(c, ENGINE_BUSY, 1, c->old_name, NULL, NULL);
+		refuse(c, ENGINE_BUSY, 1, c->old_name, NULL);
 		return;
 	}
 	if ((!p || strcmp(p->spec->name, c->spec->name) != 0) && engine_pair(e, c->spec->name)) {
-		refuse(c, ENGINE_PAIR_EXISTS, 0, c->spec->name, NULL, NULL);
+		refuse(c, ENGINE_PAIR_EXISTS, 0, c->spec->name, NULL);
 		return;
 	}
 	if (p) { /* paused or resumed while disk and server were asked */
@@ -276,7 +313,7 @@ static void store(struct change *c)
 	copy = r < 0 ? NULL : pair_spec_copy(c->spec);
 	if (!copy) {
 		r = r < 0 ? r : -ENOMEM;
-		refuse(c, ENGINE_LOCAL, r, e->p.config_dir, NULL, err_text(r));
+		refuse(c, ENGINE_LOCAL, r, e->p.config_dir, err_text(r));
 		return;
 	}
 	if (!p) {
@@ -285,7 +322,7 @@ static void store(struct change *c)
 			p->bucket_expires = STEAL(c->expires);
 		if (r < 0) {
 			pair_spec_free(copy);
-			refuse(c, ENGINE_LOCAL, r, NULL, NULL, err_text(r));
+			refuse(c, ENGINE_LOCAL, r, NULL, err_text(r));
 			return;
 		}
 		end(c, &(const struct engine_error){0});
@@ -310,7 +347,6 @@ static void store(struct change *c)
 static void with_bucket(void *arg, const struct remote_error *error, const struct remote_bucket *b)
 {
 	struct change *c = arg;
-	const char *what, *other;
 	int64_t expires;
 
 	if (error->code) {
@@ -324,15 +360,12 @@ static void with_bucket(void *arg, const struct remote_error *error, const struc
 		free(c->spec->bucket);
 		c->spec->bucket = strdup(b->id);
 		if (!c->spec->bucket) {
-			refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+			refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, err_text(-ENOMEM));
 			return;
 		}
 	}
-	other = overlap_of(c, &what);
-	if (other) {
-		refuse(c, ENGINE_OVERLAP, 0, what, other, NULL);
+	if (refuse_overlap(c))
 		return;
-	}
 	if (b->expires_at)
 		c->expires = strdup(b->expires_at); /* shown at once; the pair asks again when it starts */
 	if (b->expires_at && clock_parse_rfc3339(b->expires_at, &expires) >= 0) {
@@ -362,12 +395,11 @@ static void with_path(struct worker_job *work)
 {
 	struct change *c = (struct change *)((char *)work - offsetof(struct change, work));
 	const struct remote_ops *ops;
-	const char *name, *what, *other;
+	const char *name;
 	int r;
 
 	if (c->path_error < 0) {
-		refuse(c, ENGINE_PATH_UNUSABLE, c->path_error, c->spec->local_path, NULL,
-		       err_text(c->path_error));
+		refuse(c, ENGINE_PATH_UNUSABLE, c->path_error, c->spec->local_path, err_text(c->path_error));
 		return;
 	}
 	free(c->spec->local_path);
@@ -375,27 +407,24 @@ static void with_path(struct worker_job *work)
 	r = c->engine->p.remote_of(c->engine->p.remote_arg, c->spec->profile, &c->remote, &name);
 	if (r < 0) {
 		refuse(c, r == -EACCES ? ENGINE_NOT_LOGGED_IN : ENGINE_NO_SUCH_PROFILE, r,
-		       c->spec->profile ? c->spec->profile : "", NULL, NULL);
+		       c->spec->profile ? c->spec->profile : "", NULL);
 		return;
 	}
 	if (!c->spec->profile)
 		c->spec->profile = strdup(name);
 	if (!c->spec->profile || (!c->spec->name && default_name(c->engine, c->spec) < 0)) {
-		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, NULL, err_text(-ENOMEM));
+		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, err_text(-ENOMEM));
 		return;
 	}
-	other = overlap_of(c, &what); /* before a bucket is made */
-	if (other) {
-		refuse(c, ENGINE_OVERLAP, 0, what, other, NULL);
+	if (refuse_overlap(c)) /* before a bucket is made */
 		return;
-	}
 	ops = c->remote->ops;
 	r = c->create_bucket ? ops->create_bucket(c->remote, c->spec->bucket, with_bucket, c, NULL)
 			     : ops->bucket(c->remote, c->spec->bucket, with_bucket, c, NULL);
 	if (r == -EINVAL)
-		refuse(c, ENGINE_INVALID, r, "bucket", NULL, "a bucket id is letters and digits");
+		refuse(c, ENGINE_INVALID, r, "bucket", "a bucket id is letters and digits");
 	else if (r < 0)
-		refuse(c, ENGINE_LOCAL, r, NULL, NULL, err_text(r));
+		refuse(c, ENGINE_LOCAL, r, NULL, err_text(r));
 }
 
 /* In a worker: a path on a dead network mount may hang. */
@@ -423,24 +452,24 @@ static void begin(struct change *c)
 	char *prefix = NULL;
 
 	if (bad) {
-		refuse(c, ENGINE_INVALID, -EINVAL, bad, NULL, "out of range");
+		refuse(c, ENGINE_INVALID, -EINVAL, bad, "out of range");
 	} else if (s->mode != PAIR_MIRROR && s->mode != PAIR_BACKUP) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "mode", NULL,
+		refuse(c, ENGINE_INVALID, -EINVAL, "mode",
 		       "only mirror and backup are carried out by this version");
 	} else if (s->name && !pair_name_valid(s->name)) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "name", NULL,
+		refuse(c, ENGINE_INVALID, -EINVAL, "name",
 		       "a name is letters, digits, '.', '_' and '-', at most 64");
 	} else if (!s->bucket || !s->bucket[0]) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "bucket", NULL, "it is empty");
+		refuse(c, ENGINE_INVALID, -EINVAL, "bucket", "it is empty");
 	} else if (!s->local_path || s->local_path[0] != '/') {
-		refuse(c, ENGINE_INVALID, -EINVAL, "local_path", NULL, "it is not absolute");
+		refuse(c, ENGINE_INVALID, -EINVAL, "local_path", "it is not absolute");
 	} else if (normalise_prefix(s->remote_prefix ? s->remote_prefix : "", &prefix) < 0) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "remote_prefix", NULL,
+		refuse(c, ENGINE_INVALID, -EINVAL, "remote_prefix",
 		       "it has a component the server cannot hold");
 	} else if (s->name && (!c->old_name || strcmp(c->old_name, s->name) != 0) &&
 		   engine_pair(c->engine, s->name)) {
 		free(prefix);
-		refuse(c, ENGINE_PAIR_EXISTS, 0, s->name, NULL, NULL);
+		refuse(c, ENGINE_PAIR_EXISTS, 0, s->name, NULL);
 	} else {
 		free(s->remote_prefix);
 		s->remote_prefix = prefix;

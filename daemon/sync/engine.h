@@ -49,10 +49,10 @@ int engine_profile_renamed(struct engine *e, const char *old_name,
 /* What an operation ended with. kind says which error of org.carbonfiles.sync it is. */
 enum engine_error_kind {
 	ENGINE_OK,
-	ENGINE_NO_SUCH_PAIR,    /* subject: name */
-	ENGINE_PAIR_EXISTS,     /* subject: name */
-	ENGINE_NOTHING_HELD,    /* subject: name */
-	ENGINE_OVERLAP,         /* subject: path, other: the pair or path it overlaps */
+	ENGINE_NO_SUCH_PAIR, /* subject: name */
+	ENGINE_PAIR_EXISTS,  /* subject: name */
+	ENGINE_NOTHING_HELD, /* subject: name */
+	ENGINE_OVERLAP, /* subject: path or BUCKET/PREFIX, other: the pair in its way, other_path: its own */
 	ENGINE_PATH_UNUSABLE,   /* subject: path, code: -errno, message */
 	ENGINE_NO_SUCH_PROFILE, /* subject: profile */
 	ENGINE_NOT_LOGGED_IN,   /* subject: profile */
@@ -64,7 +64,7 @@ enum engine_error_kind {
 struct engine_error {
 	enum engine_error_kind kind;
 	int code;
-	const char *subject, *other, *message;
+	const char *subject, *other, *other_path, *message;
 	const struct remote_error *remote;
 };
 

@@ -316,6 +316,20 @@ static void bucket_again(void *arg)
 	pair_check_bucket(p);
 }
 
+static void bucket_gone(struct pair *p)
+{
+	int64_t at;
+
+	if (p->bucket_expires && clock_parse_rfc3339(p->bucket_expires, &at) >= 0 && at <= clock_wall_ms())
+		pair_trouble(p, TROUBLE_REMOTE_GONE,
+			     "bucket %s does not exist on %s any more: it expired on %s", p->spec->bucket,
+			     p->server->key, p->bucket_expires);
+	else
+		pair_trouble(p, TROUBLE_REMOTE_GONE,
+			     "bucket %s does not exist on %s any more (deleted or expired)", p->spec->bucket,
+			     p->server->key);
+}
+
 static void bucket_known(void *arg, const struct remote_error *error, const struct remote_bucket *b)
 {
 	struct pair *p = arg;
@@ -327,9 +341,7 @@ static void bucket_known(void *arg, const struct remote_error *error, const stru
 		return;
 	}
 	if (error->code == ERR_NOT_FOUND) {
-		pair_trouble(p, TROUBLE_REMOTE_GONE,
-			     "bucket %s does not exist on %s any more (deleted or expired)", p->spec->bucket,
-			     p->server->key);
+		bucket_gone(p);
 		return;
 	}
 	if (error->code) {
@@ -380,7 +392,10 @@ void pair_warn_expiry(struct pair *p)
 	if (!p->bucket_expires || clock_parse_rfc3339(p->bucket_expires, &at) < 0)
 		return;
 	left = at - clock_wall_ms();
-	if (left <= warn)
+	if (left <= 0)
+		report_set_error(p, "bucket %s expired on %s; the server deletes all that is in it",
+				 p->spec->bucket, p->bucket_expires);
+	else if (left <= warn)
 		report_set_error(p, "bucket %s expires on %s; all that is in it is deleted then",
 				 p->spec->bucket, p->bucket_expires);
 	else

@@ -87,7 +87,13 @@ COMMANDS = [
      ('sync.Update', {'name': 'docs', 'changes': {}, 'adopt_root': True})),
     ('sync remove docs', {'sync.Remove': {}}, 0, ['Removed pair docs'], ('sync.Remove', {'name': 'docs'})),
     ('sync held', {'sync.ListHeld': [{'held': [HELD]}, {'held': [{**HELD, 'reason': 'foreign'}]}]}, 0,
-     ['mass', 'foreign', '2.0 KiB', 'old/x', '2 (4.0 KiB)'], ('sync.ListHeld', {})),
+     ['mass', 'foreign', '2.0 KiB', 'old/x', '2 (4.0 KiB) wait',
+      'mass: `cfctl sync confirm docs` deletes them on the server too; `cfctl sync restore docs` fetches them back here',
+      'foreign: `cfctl sync confirm docs` deletes them on the server; `cfctl sync restore docs` fetches them here'],
+     ('sync.ListHeld', {})),
+    ('sync held', {'sync.ListHeld': [{'held': [HELD, {**HELD, 'pair': 'b', 'side': 'local'}]}]}, 0,
+     ['`cfctl sync confirm NAME` deletes them here too; `cfctl sync restore NAME` sends them to the server again'],
+     ('sync.ListHeld', {})),
     ('sync held docs', {'sync.ListHeld': {'held': []}}, 0, ['Nothing is held'], ('sync.ListHeld', {'name': 'docs'})),
     ('sync confirm docs --yes', {'sync.ConfirmDeletes': {'deletes': 3}}, 0, ['3 confirmed'],
      ('sync.ConfirmDeletes', {'name': 'docs', 'choice': 'apply'})),
@@ -206,6 +212,20 @@ def _():
         says(run(fake, 'status'), 0, 'No profile yet', 'No pair yet')
 
 
+@test('the end of a bucket is said in the right tense, and once', world=False)
+def _():
+    def lines(fake, **fields):
+        fake.script['sync.GetStatus'] = {'statuses': [{**STATUS, **fields}]}
+        return [line for line in run(fake, 'sync', 'status').stdout.splitlines() if 'expire' in line]
+    near, past = '2099-01-01T00:00:00Z', '2020-01-01T00:00:00Z'
+    with daemon({'sync.List': {'pairs': [PAIR]}}) as fake:
+        assert_equal(lines(fake), [])
+        assert lines(fake, bucket_expires_at=near)[0].startswith('docs: the bucket expires in ')
+        assert lines(fake, bucket_expires_at=past)[0].startswith('docs: the bucket expired ')
+        for date, words in ((near, 'bucket x expires on ' + near), (past, 'bucket x does not exist: it expired on ' + past)):
+            assert_equal(lines(fake, bucket_expires_at=date, last_error=words), ['docs: ' + words])
+
+
 # ---- Errors ----
 
 SERVER = {'status_code': 418, 'message': 'no tea', 'hint': 'use coffee'}
@@ -224,7 +244,7 @@ ERRORS = [
     ('org.carbonfiles.sync.PairExists', {'name': 'no tea'}, 1),
     ('org.carbonfiles.sync.NoSuchConflict', {'id': 'no tea'}, 5),
     ('org.carbonfiles.sync.NothingHeld', {'name': 'no tea'}, 7),
-    ('org.carbonfiles.sync.Overlap', {'path': 'no tea', 'other': 'b'}, 1),
+    ('org.carbonfiles.sync.Overlap', {'path': 'no tea', 'other': 'b', 'other_path': '/x'}, 1),
     ('org.carbonfiles.sync.PathUnusable', {'path': '/x', 'errno': 2, 'name': 'ENOENT', 'message': 'no tea'}, 8),
     ('org.carbonfiles.sync.NotFound', SERVER, 5), ('org.carbonfiles.sync.AccessDenied', SERVER, 4),
     ('org.carbonfiles.daemon.InvalidSetting', {'key': 'k', 'reason': 'no tea'}, 1),

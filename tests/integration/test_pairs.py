@@ -2,6 +2,7 @@
 """Adding, refusing, changing and removing pairs."""
 import os
 import sys
+import time
 
 from cf import VarlinkError, assert_equal, digest, main, test, wait_until
 
@@ -47,12 +48,18 @@ def _(w):
     inside = directory(w, 'root/inside')
     aside = directory(w, 'aside')
     w.daemon.add(w.root, w.bucket, remote_prefix='a')
-    refused(w, 'Overlap', lambda: w.daemon.add(inside, other, name='inside'))
-    refused(w, 'Overlap', lambda: w.daemon.add(w.base, other, name='above'))
-    refused(w, 'Overlap', lambda: w.daemon.add(w.root, other, name='again'))
-    refused(w, 'Overlap', lambda: w.daemon.add(aside, w.bucket, name='same', remote_prefix='a'))
-    refused(w, 'Overlap', lambda: w.daemon.add(aside, w.bucket, name='below', remote_prefix='a/b'))
-    refused(w, 'Overlap', lambda: w.daemon.add(aside, w.bucket, name='whole'))
+    here, there = {'other': 'docs', 'other_path': w.root}, {'other': 'docs', 'other_path': w.bucket + '/a'}
+    refused(w, 'Overlap', lambda: w.daemon.add(inside, other, name='inside'), path=inside, **here)
+    refused(w, 'Overlap', lambda: w.daemon.add(w.base, other, name='above'), path=w.base, **here)
+    refused(w, 'Overlap', lambda: w.daemon.add(w.root, other, name='again'), path=w.root, **here)
+    for name, prefix, place in (('same', 'a', '/a'), ('below', 'a/b', '/a/b'), ('whole', '', '')):
+        refused(w, 'Overlap', lambda: w.daemon.add(aside, w.bucket, name=name, remote_prefix=prefix),
+                path=w.bucket + place, **there)
+    for arguments, words in (((inside, other), f'{inside} overlaps with {w.root} of pair docs'),
+                             ((aside, w.bucket), f'{w.bucket} overlaps with {w.bucket}/a of pair docs')):
+        done = w.daemon.cfctl('sync', 'add', *arguments)
+        assert_equal((done.returncode, done.stderr.splitlines()[0]), (1, 'cfctl: cannot add the pair: ' + words))
+        assert 'cfctl sync list' in done.stderr, done.stderr
     link = os.path.join(w.base, 'link')
     os.symlink(w.root, link)
     refused(w, 'Overlap', lambda: w.daemon.add(link, other, name='by-link'))
@@ -120,6 +127,22 @@ def _(w):
     w.write('b', b'2')
     w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
     assert_equal(sorted(w.local()), ['a', 'b'])
+
+
+@test('when a bucket has expired, status says since when, once', pair=False, files={'a': b'1'})
+def _(w):
+    w.daemon.add(w.root, w.server.create_bucket('short', str(int(time.time()) + 4)))
+    w.sync()
+    date = w.daemon.status()['bucket_expires_at']
+    done = w.daemon.cfctl('sync', 'status')
+    assert_equal([line for line in done.stdout.splitlines() if 'expires' in line],
+                 [f'docs: {w.daemon.status()["last_error"]}'])
+    assert date in done.stdout, done.stdout
+    w.wait_status(lambda s: s['state'] == 'remote_gone' or w.write('b', os.urandom(9)) is None,
+                  what='state remote_gone')
+    done = w.daemon.cfctl('sync', 'status')
+    said = [line for line in done.stdout.splitlines() if 'expire' in line]
+    assert len(said) == 1 and f'it expired on {date}' in said[0], done.stdout
 
 
 @test('pause keeps still over a restart, resume catches up', files={'a': b'1'})
