@@ -193,6 +193,7 @@ static void on_done(void *arg, const struct http_result *result)
 	struct api_call *call = arg;
 	struct api_error error;
 
+	call->date = http_header(call->request, "Date");
 	call->request = NULL;
 	answer_texts_done(&call->texts);
 	answer_error(result, call->write, &call->texts, &error);
@@ -274,26 +275,36 @@ static int begin(struct api_call *call, const char *method, const char *path, co
 
 /* Health */
 
+/* It was written about when half of the exchange was over, and in the middle of its second on average. */
+static void read_clock(const struct api_call *call, struct api_health *health)
+{
+	if (!call->date || clock_parse_http_date(call->date, &health->clock_ms) < 0)
+		return;
+	health->has_clock = true;
+	health->clock_ahead_ms = health->clock_ms + 500 - (clock_wall_ms() - health->latency_ms / 2);
+}
+
 static void on_health(struct api_call *call, struct api_error *error, const struct http_result *result)
 {
 	_cleanup_json_ struct json_object *object = NULL;
-	const char *status = NULL, *db = NULL;
-	int64_t uptime = 0, latency_ms = clock_monotonic_ms() - call->start_ms;
+	struct api_health health = {.latency_ms = clock_monotonic_ms() - call->start_ms};
 	struct api_error reading = *error;
+
+	read_clock(call, &health);
 
 	/* 503 with the same body is how it says that it is not well. */
 	if (error->status == 503 && result->error == 0)
 		reading.code = 0;
 	call_read_json(call, result, &reading, &object);
-	if (object &&
-	    (json_get_string(object, "status", &status) <= 0 || json_get_string(object, "db", &db) <= 0 ||
-	     json_get_int64(object, "uptime_seconds", &uptime) <= 0)) {
+	if (object && (json_get_string(object, "status", &health.status) <= 0 ||
+		       json_get_string(object, "db", &health.db) <= 0 ||
+		       json_get_int64(object, "uptime_seconds", &health.uptime_seconds) <= 0)) {
 		call_bad_answer(&reading, ERR_PROTOCOL);
-		status = db = NULL;
+		health.status = health.db = NULL;
 	}
 	if (error->code == 0)
 		*error = reading;
-	((api_health_cb)call->cb)(call->arg, error, status, uptime, db, latency_ms);
+	((api_health_cb)call->cb)(call->arg, error, &health);
 	call_free(call);
 }
 

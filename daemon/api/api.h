@@ -54,8 +54,16 @@ struct api_page_info {
 	int64_t total, limit, offset;
 };
 
-typedef void (*api_health_cb)(void *arg, const struct api_error *error, const char *status,
-			      int64_t uptime_seconds, const char *db, int64_t latency_ms);
+/* What the server says of itself, and what its answer tells beside it. */
+struct api_health {
+	const char *status, *db; /* NULL with an error */
+	int64_t uptime_seconds, latency_ms;
+	bool has_clock;
+	int64_t clock_ms,
+		clock_ahead_ms; /* its Date, which is whole seconds, and how far it is ahead of ours */
+};
+
+typedef void (*api_health_cb)(void *arg, const struct api_error *error, const struct api_health *health);
 typedef void (*api_bucket_cb)(void *arg, const struct api_error *error, const struct api_bucket *bucket);
 typedef void (*api_buckets_cb)(void *arg, const struct api_error *error, const struct api_bucket *buckets,
 			       size_t n, const struct api_page_info *page);

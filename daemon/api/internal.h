@@ -17,6 +17,7 @@ struct api_call {
 	struct answer_texts texts;
 	int64_t start_ms;
 	bool write;
+	const char *date; /* the answer's header, NULL if it has none; during on_answer */
 	/* error is filled, code 0 on a 2xx. Ends with call_free, or with another call_send. */
 	void (*on_answer)(struct api_call *call, struct api_error *error, const struct http_result *result);
 	void (*cb)(void); /* the caller's, of the type that on_answer knows */

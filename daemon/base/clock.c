@@ -1,8 +1,10 @@
-/* Reading clocks, and RFC 3339 both ways without the C library's time zones. */
+/* Reading clocks; RFC 3339 both ways and the dates of HTTP, without the C library's time zones and locales.
+ */
 #include "base/clock.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MS_PER_DAY INT64_C(86400000)
 
@@ -122,6 +124,39 @@ static bool read_zone(const char *p, int *ret_minutes)
 	return true;
 }
 
+static bool is_time_of_day(int hour, int minute, int second)
+{
+	return hour <= 23 && minute <= 59 && second <= 60; /* 60: a leap second */
+}
+
+int clock_parse_http_date(const char *text, int64_t *ret_wall_ms)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int year, month = 0, day, hour, minute, second;
+	const char *p = text;
+
+	/* The name of the day tells nothing that the date does not. */
+	for (; *p >= 'A' && *p <= 'z' && p < text + 3; p++)
+		;
+	if (p != text + 3 || strncmp(p, ", ", 2) != 0)
+		return -EINVAL;
+	p += 2;
+	if (!read_number(&p, 2, ' ', &day))
+		return -EINVAL;
+	while (month < 12 && strncmp(p, months + (ptrdiff_t)month * 3, 3) != 0)
+		month++;
+	if (month++ == 12 || p[3] != ' ')
+		return -EINVAL;
+	p += 4;
+	if (!read_number(&p, 4, ' ', &year) || !read_number(&p, 2, ':', &hour) ||
+	    !read_number(&p, 2, ':', &minute) || !read_number(&p, 2, ' ', &second) || strcmp(p, "GMT") != 0 ||
+	    day < 1 || day > days_in_month(year, month) || !is_time_of_day(hour, minute, second))
+		return -EINVAL;
+	*ret_wall_ms = days_from_date(year, month, day) * MS_PER_DAY +
+		       (hour * INT64_C(3600) + minute * 60 + second) * 1000;
+	return 0;
+}
+
 int clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms)
 {
 	int year, month, day, hour, minute, second, zone;
@@ -134,8 +169,8 @@ int clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms)
 	if (!read_number(&p, 2, ':', &hour) || !read_number(&p, 2, ':', &minute) ||
 	    !read_number(&p, 2, '\0', &second))
 		return -EINVAL;
-	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
-	    minute > 59 || second > 60) /* 60: a leap second */
+	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
+	    !is_time_of_day(hour, minute, second))
 		return -EINVAL;
 
 	int ms = 0;

@@ -17,5 +17,7 @@ int64_t clock_wall_ns(void);
 #define CLOCK_RFC3339_MAX 32
 /* "2026-11-24T08:58:56.123Z" */
 void clock_format_rfc3339(int64_t wall_ms, char buf[CLOCK_RFC3339_MAX]);
+/* The one form a server may send since RFC 7231: "Sun, 06 Nov 1994 08:49:37 GMT". -EINVAL. */
+int clock_parse_http_date(const char *text, int64_t *ret_wall_ms);
 /* Accepts 0-9 fraction digits, 'Z', an offset, or no zone (taken as UTC). -EINVAL. */
 int clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms);

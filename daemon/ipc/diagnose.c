@@ -24,6 +24,10 @@
 #define WALK_DEPTH           24    /* descriptors held at once */
 #define WATCHES_NEAR_PERCENT 90    /* of the limit, before it is a warning */
 #define CLOCK_OLDEST_MS      1767225600000LL /* 2026-01-01: no build of this program is older */
+/* Clocks that are set over the network are milliseconds apart, Date and the way here blur a second or two. A
+ * minute is when dates of expiry and history begin to mislead, and tokens that live for minutes are refused.
+ */
+#define CLOCK_OFF_MS 60000
 
 struct tree {
 	char *pair, *root, *root_text;
@@ -238,8 +242,27 @@ static void on_probe(void *arg, const struct api_error *error, const char *role)
 	ask_next(d);
 }
 
-static void on_health(void *arg, const struct api_error *error, const char *status, int64_t uptime_seconds,
-		      const char *db, int64_t latency_ms)
+/* Whose clock is wrong nobody can say; but this one can be set. */
+static void compare_clocks(struct diagnosis *d, const char *profile, const struct api_health *health)
+{
+	int64_t ahead = health->clock_ahead_ms, off = ahead < 0 ? -ahead : ahead;
+	char theirs[CLOCK_RFC3339_MAX];
+
+	if (!health->has_clock)
+		return;
+	clock_format_rfc3339(health->clock_ms, theirs);
+	if (off > CLOCK_OFF_MS)
+		found_f(d, "clock", "warning", profile,
+			"set it: timedatectl set-ntp true; or have the server's set, if that is the wrong "
+			"one",
+			"the clock of this machine is %" PRId64 " s %s the server's, which says %s",
+			off / 1000, ahead > 0 ? "behind" : "ahead of", theirs);
+	else
+		found_f(d, "clock", "note", profile, NULL, "it agrees with the server's to %" PRId64 " s",
+			off / 1000 + 1);
+}
+
+static void on_health(void *arg, const struct api_error *error, const struct api_health *health)
 {
 	struct diagnosis *d = arg;
 	const char *profile = d->profiles[d->next_profile];
@@ -253,12 +276,13 @@ static void on_health(void *arg, const struct api_error *error, const char *stat
 				"check the address (cfctl profile show), the network and the proxy setting",
 				"%s does not answer: %s", error->url ? error->url : "the server",
 				error->message);
-		else if (strcmp(status, "healthy") != 0)
+		else if (strcmp(health->status, "healthy") != 0)
 			found_f(d, "server", "warning", profile, NULL, "it says of itself: %s, database %s",
-				status, db ? db : "unknown");
+				health->status, health->db);
 		else
 			found_f(d, "server", "note", profile, NULL, "healthy, answered in %" PRId64 " ms",
-				latency_ms);
+				health->latency_ms);
+		compare_clocks(d, profile, health);
 		if (error->code == 0 &&
 		    d->ipc->context.api_of(d->ipc->context.daemon, profile, &api, &name) >= 0 &&
 		    api_probe(api, on_probe, d, &d->running) >= 0)

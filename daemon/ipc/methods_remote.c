@@ -155,8 +155,7 @@ static struct json_object *file_object(const struct api_file *file)
 	return reply_take(&r);
 }
 
-static void on_health(void *arg, const struct api_error *error, const char *status, int64_t uptime_seconds,
-		      const char *db, int64_t latency_ms)
+static void on_health(void *arg, const struct api_error *error, const struct api_health *health)
 {
 	struct remote_op *op = arg;
 
@@ -164,11 +163,10 @@ static void on_health(void *arg, const struct api_error *error, const char *stat
 		return;
 	struct reply r = reply_new();
 
-	reply_string(&r, "status", status);
-	reply_int(&r, "uptime_seconds", uptime_seconds);
-	reply_string(&r, "db", db ? db : "");
-	if (latency_ms >= 0)
-		reply_int(&r, "latency_ms", latency_ms);
+	reply_string(&r, "status", health->status);
+	reply_int(&r, "uptime_seconds", health->uptime_seconds);
+	reply_string(&r, "db", health->db ? health->db : "");
+	reply_int(&r, "latency_ms", health->latency_ms);
 	reply_send(op->call, &r);
 	op_free(op);
 }

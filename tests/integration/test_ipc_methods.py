@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """Every method of the three interfaces through the real daemon: a success and a failure each, replies held against
 the interface texts by the daemon itself (CARBONFILESD_CHECK_REPLIES)."""
+import email.utils
+import http.server
 import os
 import stat
+import threading
+import time
 
 from cf.tap import main, test
 from cf.varlink import VarlinkError, secret_fd
@@ -125,6 +129,7 @@ def diagnose(w):
     by_check = {(f['check'], f['subject']): f for f in findings}
     assert by_check['socket', d.socket_path]['severity'] == 'note'
     assert by_check['server', 'default']['severity'] == 'note'
+    assert by_check['clock', 'default']['severity'] == 'note' and ('clock', 'nowhere') not in by_check
     assert by_check['credential', 'default']['severity'] == 'note'
     assert by_check['server', 'nowhere']['severity'] == 'problem' and by_check['server', 'nowhere']['advice']
     assert by_check['credential', 'stranger']['severity'] == 'problem', by_check
@@ -134,6 +139,46 @@ def diagnose(w):
     streamed = list(d.stream('daemon.Diagnose'))
     assert all(len(r['findings']) == 1 for r in streamed)
     assert {(r['findings'][0]['check'], r['findings'][0]['subject']) for r in streamed} == set(by_check)
+
+
+class Clock(http.server.BaseHTTPRequestHandler):
+    """A server that says it is well, at a time of its own."""
+    date = ''
+
+    def do_GET(self):
+        body = b'{"status":"healthy","uptime_seconds":1,"db":"ok"}' if self.path == '/healthz' else b'{}'
+        self.send_response(200 if self.path == '/healthz' else 403)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def date_time_string(self, timestamp=None):
+        return self.date
+
+    def log_message(self, *_):
+        pass
+
+
+@test('Diagnose compares the clock with the server\'s', server=False, daemon=False)
+def clocks(w):
+    d = begin(w, login=False)
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Clock)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        d.call('remote.Login', {'profile': 'p', 'url': f'http://127.0.0.1:{server.server_port}', 'secret': 'x',
+                                'verify': False})
+        for off, severity, words in ((-3600, 'warning', 's ahead of'), (-45, 'note', 'agrees'), (0, 'note', 'agrees'),
+                                     (45, 'note', 'agrees'), (75, 'warning', 's behind'), (1 << 30, 'warning', 's behind')):
+            Clock.date = email.utils.formatdate(time.time() + off, usegmt=True)
+            found = [f for f in d.call('daemon.Diagnose')['findings'] if (f['check'], f['subject']) == ('clock', 'p')]
+            assert [f['severity'] for f in found] == [severity] and words in found[0]['message'], (off, found)
+            assert severity == 'note' or 'timedatectl' in found[0]['advice'], found
+        for nonsense in ('yesterday', 'Sun Nov  6 08:49:37 1994', ''):
+            Clock.date = nonsense
+            assert [f for f in d.call('daemon.Diagnose')['findings'] if f['check'] == 'clock'] == [], nonsense
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @test('Login: stored only when the server accepts; secrets by text and by descriptor', daemon=False)

@@ -548,12 +548,14 @@ static void on_files(void *arg, const struct api_error *e, const struct api_file
 	ck_assert(n == 0 || strncmp(files[0].short_url, api_url(api), strlen(api_url(api))) == 0);
 }
 
-static void on_health(void *arg, const struct api_error *e, const char *status, int64_t uptime,
-		      const char *db, int64_t latency_ms)
+static void on_health(void *arg, const struct api_error *e, const struct api_health *health)
 {
 	see_error(e->code, e->status, e->message);
-	snprintf(seen.health, sizeof(seen.health), "%s %s", status ? status : "-", db ? db : "-");
-	ck_assert_int_ge(latency_ms, 0);
+	snprintf(seen.health, sizeof(seen.health), "%s %s", health->status ? health->status : "-",
+		 health->db ? health->db : "-");
+	ck_assert_int_ge(health->latency_ms, 0);
+	ck_assert(health->has_clock); /* the development server's clock is ours */
+	ck_assert_int_le(llabs((long long)health->clock_ahead_ms), 1000 + health->latency_ms);
 }
 
 START_TEST(probes_and_lists)

@@ -165,6 +165,41 @@ START_TEST(clock_reads_what_servers_write)
 }
 END_TEST
 
+START_TEST(clock_reads_the_dates_of_http)
+{
+	static const char *const bad[] = {
+		"",
+		"Sun",
+		"Sun, ",
+		"Sun, 06 Nov 1994 08:49:37",
+		"Sun, 06 Nov 1994 08:49:37 UTC",
+		"Sun, 06 Nov 1994 08:49:37 GMT ",
+		"Sun, 6 Nov 1994 08:49:37 GMT",
+		"Sun, 06 nov 1994 08:49:37 GMT",
+		"Sun, 06 Nov 94 08:49:37 GMT",
+		"Sun, 31 Nov 1994 08:49:37 GMT",
+		"Sun, 00 Nov 1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 24:49:37 GMT",
+		"Sunday, 06-Nov-94 08:49:37 GMT",
+		"Sun Nov  6 08:49:37 1994",
+		"Su1, 06 Nov 1994 08:49:37 GMT",
+	};
+	int64_t ms;
+
+	ck_assert_int_eq(clock_parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT", &ms), 0);
+	ck_assert_int_eq(ms, 784111777000);
+	ck_assert_int_eq(clock_parse_http_date("Thu, 29 Feb 2024 23:59:60 GMT", &ms), 0);
+	ck_assert_int_eq(ms, 1709251200000);
+	ck_assert_int_eq(clock_parse_http_date("Wed, 31 Dec 1969 23:59:59 GMT", &ms), 0);
+	ck_assert_int_eq(ms, -1000);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ms = 42;
+		ck_assert_msg(clock_parse_http_date(bad[i], &ms) == -EINVAL, "%s was taken", bad[i]);
+		ck_assert_int_eq(ms, 42);
+	}
+}
+END_TEST
+
 START_TEST(backoff_doubles_to_the_cap)
 {
 	struct backoff b = {0};
@@ -281,6 +316,7 @@ int main(void)
 	tcase_add_test(tc, utf8_boundaries);
 	tcase_add_test(tc, clock_both_ways);
 	tcase_add_test(tc, clock_reads_what_servers_write);
+	tcase_add_test(tc, clock_reads_the_dates_of_http);
 	tcase_add_test(tc, backoff_doubles_to_the_cap);
 	tcase_add_test(tc, digest_streams_and_peeks);
 	tcase_add_test(tc, digest_hex_is_exact);
