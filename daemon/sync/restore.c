@@ -1,11 +1,12 @@
 /* Restore: the one thing that writes below the root of a mirror, and only when asked. The held version is
- * fetched to a temporary name beside its place, checked by hash, and renamed to it; a local file that is in
- * the way goes to the Trash first. Then the version is ours: its row is written. */
+ * fetched to a temporary name beside its place, checked by hash, and put there (place.c); a local file that
+ * is in the way goes to the Trash. Then the version is ours: its row is written. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "sync/pair.h"
+#include "sync/place.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@ struct restore {
 	struct remote_call *call;
 	int parent, fd;
 	char *base, temp[64];
+	char *kept; /* the name of what was in the way and is not all in the Trash */
 	struct digest_stream *digest;
 	int64_t fetched;
 	int error;
@@ -56,6 +58,7 @@ static void finish(struct restore *x, int error)
 	}
 	x->done(x->arg, error);
 	free(x->base);
+	free(x->kept);
 	free(x->original);
 	free(x->path);
 	free(x);
@@ -70,54 +73,37 @@ static void submit(struct restore *x, void (*run)(struct worker_job *), void (*d
 	worker_submit(x->pair->engine->p.pool, WORKER_NORMAL, &x->work);
 }
 
-/* A copy of what lies in the way, into the Trash. */
-static int trash_local(struct restore *x)
-{
-	struct index_sig sig;
-	_cleanup_close_ int root = -1;
-	_cleanup_close_ int fd = -1;
-	struct trash_file *f = NULL;
-	static const size_t block = 256 * 1024;
-	_cleanup_free_ char *buf = malloc(block);
-	_cleanup_free_ char *where = NULL;
-	int r = buf ? root_open_checked(x->pair, &root) : -ENOMEM;
-
-	if (r < 0)
-		return r;
-	fd = local_open(root, x->item->local, NULL, &sig);
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return fd;
-	r = trash_begin(x->pair->engine->trash, x->original, sig.size, &f);
-	while (r >= 0) {
-		ssize_t n = fs_read_full(fd, buf, block);
-
-		if (n <= 0) {
-			r = n < 0 ? (int)n : trash_commit(f, &where);
-			break;
-		}
-		r = trash_write(f, buf, (size_t)n);
-	}
-	trash_abort(f);
-	return r;
-}
-
 static void place_run(struct worker_job *work)
 {
 	struct restore *x = of_work(work);
+	const struct place place = {.dir = x->parent,
+				    .temp = x->temp,
+				    .name = x->base,
+				    .original = x->original,
+				    .trash = x->pair->engine->trash};
 	int r = fsync(x->fd) < 0 ? -errno : 0;
 
-	if (r >= 0 && renameat2(x->parent, x->temp, x->parent, x->base, RENAME_NOREPLACE) < 0)
-		r = -errno;
-	if (r == -EEXIST) {
-		r = trash_local(x);
-		if (r >= 0 && renameat(x->parent, x->temp, x->parent, x->base) < 0)
-			r = -errno;
+	if (r >= 0)
+		r = place_file(&place, &x->kept);
+	if (r >= 0) {
+		x->temp[0] = '\0'; /* not ours any more */
+		r = fsync(x->parent) < 0 ? -errno : 0;
 	}
-	if (r >= 0 && fsync(x->parent) < 0)
-		r = -errno;
 	x->error = r;
+}
+
+/* Says where to find what was written at the very moment. */
+static void report_placed(struct restore *x)
+{
+	struct item *it = x->item;
+	_cleanup_free_ char *text = NULL;
+
+	if (x->kept && asprintf(&text, "what was written here meanwhile is kept as %s", x->kept) < 0)
+		text = NULL;
+	if (x->kept)
+		report_set_error(x->pair, "%s was written to while it was restored; that is kept as %s",
+				 it->path, x->kept);
+	report_history(x->pair, "restore", it->path, it->r.version.size, &it->r.version.digest, "done", text);
 }
 
 static void placed(struct worker_job *work)
@@ -129,15 +115,13 @@ static void placed(struct worker_job *work)
 
 	x->working = false;
 	if (r >= 0) {
-		x->temp[0] = '\0';
 		it->found.linked = false;
 		r = judge_put_row(it, &it->r.version, false, 0, 0);
 	}
 	if (r >= 0)
 		r = index_hold_drop(p->engine->p.index, p->ip.key, it->path);
 	if (r >= 0)
-		report_history(p, "restore", it->path, it->r.version.size, &it->r.version.digest, "done",
-			       NULL);
+		report_placed(x);
 	p->counts_stale = true;
 	finish(x, r);
 }

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import threading
 
 from cf import assert_equal, digest, encode_path, main, test, wait_until
 
@@ -64,6 +65,31 @@ def _(w):
     assert_equal(w.local(), before)
     w.assert_equal_sides()
     assert_equal(w.daemon.status()['deletes_held'], 0)
+
+
+@test('a file written to while it is restored: the edit is kept beside it', rescue_bytes=10)
+def _(w):
+    w.server.put(w.bucket, 'a.dat', b'theirs, and longer than ten bytes')
+    path = w.write('a.dat')
+    os.truncate(path, 256 << 20)    # long enough to be met while it goes to the Trash
+    wait_until(lambda: [h['reason'] for h in w.daemon.held()] == ['too_large'], 20, 'the held upload')
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)))
+    thread.start()
+    wait_until(lambda: w.into_trash() > 0, 20, 'the copy begun')
+    with open(path, 'r+b') as f:
+        f.write(b'edited at this moment')
+    thread.join(60)
+    assert answers, 'no answer'
+    assert_equal(w.local()['a.dat'], digest(b'theirs, and longer than ten bytes'))
+    kept = [n for n in os.listdir(w.root) if n.startswith('a (conflict ') and n.endswith('.dat')]
+    assert_equal(len(kept), 1, str(os.listdir(w.root)))
+    with open(w.path(kept[0]), 'rb') as f:
+        assert_equal(f.read(21), b'edited at this moment')
+    messages = [e.get('message') for e in w.daemon.history() if e['action'] == 'restore']
+    assert messages and kept[0] in (messages[0] or ''), messages
+    os.unlink(w.path(kept[0]))
 
 
 @test('restore waits for a held path that is being looked at', files=TREE)

@@ -117,6 +117,13 @@ class World:
         """The hashes of what is in the Trash."""
         return set(tree_of(os.path.join(self.daemon.trash, 'files')).values())
 
+    def into_trash(self):
+        """Bytes of what is on its way into the Trash at this moment."""
+        try:
+            return sum(e.stat().st_size for e in os.scandir(os.path.join(self.daemon.trash, 'carbonfilesd')))
+        except FileNotFoundError:
+            return 0
+
     def check_alive(self):
         for process in (self.server, self.daemon):
             if process.child is not None and not process.expected_dead:
