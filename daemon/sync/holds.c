@@ -1,7 +1,9 @@
 /* Holds: what waits for a word of the user, and what becomes of it. apply lets the deletion or overwrite go
  * on without the guard; restore keeps the other side's version by bringing it here. */
 #include "base/err.h"
+#include "base/fs.h"
 #include "base/log.h"
+#include "sync/names.h"
 #include "sync/pair.h"
 #include <errno.h>
 
@@ -58,30 +60,80 @@ struct confirm {
 	struct pair *pair;
 	int64_t n;
 	size_t restoring, next;
-	int error;
+	int error;    /* the first */
+	char *failed; /* … and the path it was about; NULL: none in particular */
 	engine_confirm_cb cb;
 	void *arg;
 	char **paths;
 	size_t n_paths, cap_paths;
 };
 
-static void confirm_end(struct confirm *c)
+/* What its user can do about it. */
+static const char *advice(int error)
 {
-	struct pair *p = c->pair;
-	struct engine_error error = {0};
+	switch (error) {
+	case -ENOSPC:
+	case -EDQUOT: return "make room, on its disk and for the Trash, and restore again";
+	case -EISDIR:
+	case -EINVAL:
+	case -ELOOP:
+	case -ENOTDIR: return "something else than a file is in its place: move that away, and restore again";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS: return "its directory must be writable: change that, and restore again";
+	case -EEXIST: return "another program keeps writing it: restore again when that has ended";
+	case -EAGAIN:
+	case ERR_AUTH:
+	case ERR_OFFLINE: return "the pair cannot work now: see its status, and restore again later";
+	case ERR_CANCELED: return "the pair was being changed or stopped: restore again";
+	case ERR_NOT_FOUND: return "the server has not got it any more: nothing can be restored";
+	default: return "what was not restored is still held: restore again";
+	}
+}
 
-	if (c->error < 0)
-		error = (struct engine_error){.kind = ENGINE_LOCAL,
-					      .code = c->error,
-					      .subject = p->spec->local_path,
-					      .message = err_text(c->error)};
-	else if (c->n == 0)
-		error = (struct engine_error){.kind = ENGINE_NOTHING_HELD, .subject = p->spec->name};
-	c->cb(c->arg, &error, c->n);
+static const char *what_failed(int error)
+{
+	return error == -EAGAIN ? "not now" : err_text(error);
+}
+
+static void confirm_free(struct confirm *c)
+{
 	for (size_t i = 0; i < c->n_paths; i++)
 		free(c->paths[i]);
 	free(c->paths);
+	free(c->failed);
 	free(c);
+}
+
+static void tell_failure(struct confirm *c)
+{
+	struct pair *p = c->pair;
+	_cleanup_free_ char *local = NULL, *full = NULL, *text = NULL;
+
+	if (c->failed && names_decode(c->failed, &local) >= 0)
+		full = fs_join(p->spec->local_path, local);
+	if (c->failed && asprintf(&text, "%s; %s", what_failed(c->error), advice(c->error)) < 0)
+		text = NULL;
+	/* Without a path it was the index that failed. */
+	const struct engine_error error = {.kind = ENGINE_LOCAL,
+					   .code = c->error,
+					   .subject = full ? full : p->engine->p.index_path,
+					   .message = text ? text : err_text(c->error)};
+
+	c->cb(c->arg, &error, c->n);
+}
+
+static void confirm_end(struct confirm *c)
+{
+	struct pair *p = c->pair;
+	const struct engine_error error = {.kind = c->n ? ENGINE_OK : ENGINE_NOTHING_HELD,
+					   .subject = p->spec->name};
+
+	if (c->error < 0)
+		tell_failure(c);
+	else
+		c->cb(c->arg, &error, c->n);
+	confirm_free(c);
 	p->counts_stale = true;
 	report_changed(p);
 	pair_pump_later(p);
@@ -89,15 +141,23 @@ static void confirm_end(struct confirm *c)
 
 static void restore_next(struct confirm *c);
 
-static void restored(void *arg, int error)
+static void take_failure(struct confirm *c, const char *path, int error)
+{
+	if (error == -EALREADY || c->error < 0)
+		return; /* not held any more, or not the first */
+	c->error = error;
+	c->failed = strdup(path);
+}
+
+static void restored(void *arg, const char *path, int error)
 {
 	struct confirm *c = arg;
 
 	c->restoring--;
 	if (error >= 0)
 		c->n++;
-	else if (error != -EALREADY)
-		c->error = error;
+	else
+		take_failure(c, path, error);
 	restore_next(c);
 }
 
@@ -105,12 +165,13 @@ static void restored(void *arg, int error)
 static void restore_next(struct confirm *c)
 {
 	while (c->restoring < RESTORE_PARALLEL && c->next < c->n_paths) {
-		int r = restore_start(c->pair, c->paths[c->next++], restored, c);
+		const char *path = c->paths[c->next++];
+		int r = restore_start(c->pair, path, restored, c);
 
 		if (r >= 0)
 			c->restoring++;
-		else if (r != -EALREADY)
-			c->error = r;
+		else
+			take_failure(c, path, r);
 	}
 	if (!c->restoring && c->next == c->n_paths)
 		confirm_end(c);

@@ -423,7 +423,8 @@ void holds_review(struct pair *p); /* after a full scan: every held path is look
 /* --- restore.c --- */
 /* Brings the held remote version here. The path's item is busy until it is done; while it is busy otherwise
  * (or a write in doubt) the restore waits. -EALREADY, here or in done: nothing is held there any more. */
-int restore_start(struct pair *p, const char *path, void (*done)(void *arg, int error), void *arg);
+typedef void (*restore_cb)(void *arg, const char *path, int error);
+int restore_start(struct pair *p, const char *path, restore_cb done, void *arg);
 void restores_pump(struct pair *p); /* begins what waited */
 void restores_cancel(struct pair *p);
 

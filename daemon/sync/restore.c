@@ -29,7 +29,7 @@ struct restore {
 	int error;
 	bool working, canceled;
 	char *original;
-	void (*done)(void *arg, int error);
+	restore_cb done;
 	void *arg;
 	LIST_ENTRY(restore) link;
 };
@@ -56,7 +56,7 @@ static void finish(struct restore *x, int error)
 		it->check_remote = true;
 		item_ready(it); /* whatever happened: both sides are looked at once more */
 	}
-	x->done(x->arg, error);
+	x->done(x->arg, x->path, error);
 	free(x->base);
 	free(x->kept);
 	free(x->original);
@@ -279,7 +279,7 @@ static int begin(struct restore *x)
 	return r;
 }
 
-int restore_start(struct pair *p, const char *path, void (*done)(void *arg, int error), void *arg)
+int restore_start(struct pair *p, const char *path, restore_cb done, void *arg)
 {
 	struct item *it = item_find(p, path);
 	struct restore *x = it && restoring(p, it) ? NULL : calloc(1, sizeof *x);

@@ -5,7 +5,7 @@ import shutil
 import sys
 import threading
 
-from cf import assert_equal, digest, encode_path, main, test, wait_until
+from cf import VarlinkError, assert_equal, digest, encode_path, main, test, wait_until
 
 TREE = {f'all/d{i % 5}/f{i:03}': b'%d' % i for i in range(120)}
 # uid 0 reads everything; without these two it meets permissions as everybody does.
@@ -104,6 +104,28 @@ def _(w):
     w.sync(60)
     w.assert_equal_sides()
     assert_equal(w.daemon.held(), [])
+
+
+@test('a restore that fails says which path, and what to do about it', files=TREE)
+def _(w):
+    delete_all(w)
+    wait_held(w, 120)
+    os.makedirs(w.path('all/d3/f003/in the way'))
+    try:
+        w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)
+        raise AssertionError('not refused')
+    except VarlinkError as error:
+        assert_equal(error.name.rpartition('.')[2], 'PathUnusable')
+        assert_equal((error.parameters['path'], error.parameters['name']), (w.path('all/d3/f003'), 'EISDIR'))
+        assert 'restore again' in error.parameters['message'], error.parameters
+    assert_equal([h['path'] for h in w.daemon.held()], ['all/d3/f003'])
+    done = w.daemon.cfctl('sync', 'restore', 'docs')
+    assert_equal(done.returncode, 8, done.stderr)
+    assert w.path('all/d3/f003') in done.stderr and 'move that away' in done.stderr, done.stderr
+    shutil.rmtree(w.path('all/d3/f003'))
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore'}, seconds=60)
+    w.sync(60)
+    w.assert_equal_sides()
 
 
 @test('confirm of one path leaves the others held; files that come back end their hold', files=TREE)
