@@ -226,38 +226,13 @@ bool judge_parked(struct item *it)
 	       retry_ms > clock_wall_ms();
 }
 
-static bool one_repair_too_many(struct item *it)
-{
-	struct pair *p = it->pair;
-	int64_t now = clock_monotonic_ms();
-	struct repair *x = strmap_get(p->repairs, it->path);
-
-	if (!x) {
-		x = calloc(1, sizeof *x);
-		if (x)
-			x->path = strdup(it->path);
-		if (!x || !x->path || strmap_put(p->repairs, x->path, x) < 0) {
-			if (x)
-				free(x->path);
-			free(x);
-			return false; /* out of memory: only the counting suffers */
-		}
-		x->first_ms = now;
-	}
-	if (now - x->first_ms > QUARREL_MS) {
-		x->first_ms = now;
-		x->count = 0;
-	}
-	return ++x->count > QUARREL_REPAIRS;
-}
-
 bool judge_quarrel(struct item *it)
 {
 	struct pair *p = it->pair;
 	/* Put back: the same bytes as before, because the server's side changed. */
 	bool repair = it->row.synced && it->l.has_digest && digest_equal(&it->l.digest, &it->row.digest);
 
-	if (!repair || !one_repair_too_many(it))
+	if (!repair || !quarrels_count(p->repairs, it->path, clock_monotonic_ms()))
 		return false;
 	report_set_error(p, "another writer keeps changing %s on the server", it->path);
 	if (judge_skip(it, "quarrel", "another writer keeps changing it on the server", true,

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#define DAY_MS (24 * 3600 * 1000LL)
+#define DAY_MS             (24 * 3600 * 1000LL)
+#define QUARRELS_PRUNE_MAX 1000 /* each time the pair is pumped: well below a millisecond */
 
 int64_t pair_setting(const struct pair *p, int64_t own, int64_t global)
 {
@@ -55,7 +56,7 @@ struct pair *pair_new(struct engine *e, struct pair_spec *spec)
 	TAILQ_INIT(&p->wants);
 	p->items = strmap_new();
 	p->renames = strmap_new();
-	p->repairs = strmap_new();
+	p->repairs = quarrels_new();
 	p->guard = guard_new();
 	p->counts_stale = true;
 	pair_set_settings(p);
@@ -75,18 +76,6 @@ static void forget_renames(struct pair *p)
 	while (p->renames && (x = strmap_next(p->renames, &cursor)))
 		renamed_free(x);
 	p->renames = strmap_free(p->renames);
-}
-
-static void forget_repairs(struct pair *p)
-{
-	size_t cursor = 0;
-	struct repair *x;
-
-	while (p->repairs && (x = strmap_next(p->repairs, &cursor))) {
-		free(x->path);
-		free(x);
-	}
-	p->repairs = strmap_free(p->repairs);
 }
 
 struct pair *pair_free(struct pair *p)
@@ -115,7 +104,7 @@ struct pair *pair_free(struct pair *p)
 		server_put(p->server);
 	p->items = strmap_free(p->items);
 	forget_renames(p);
-	forget_repairs(p);
+	quarrels_free(p->repairs);
 	guard_free(p->guard);
 	settle_free(p->settle);
 	pair_spec_free(p->spec);
@@ -656,6 +645,7 @@ void pair_pump(struct pair *p)
 	walk_pump(p);
 	pair_arm_timers(p);
 	forget_old_renames(p, clock_monotonic_ms());
+	quarrels_forget(p->repairs, clock_monotonic_ms(), QUARRELS_PRUNE_MAX);
 	wait_check(p);
 }
 

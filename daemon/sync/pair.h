@@ -22,6 +22,7 @@
 #include "sync/guard.h"
 #include "sync/local.h"
 #include "sync/plan.h"
+#include "sync/quarrel.h"
 #include "sync/remote.h"
 #include "sync/scan.h"
 #include "sync/settle.h"
@@ -56,8 +57,6 @@
 #define REFUSED_TRIES      3 /* 500 so often, alone, REFUSED_SPACING_MS apart: this content is refused */
 #define REFUSED_SPACING_MS 30000
 #define HASH_TRIES         3 /* another hash than ours in the answer so often: something on the way changes bytes */
-#define QUARREL_REPAIRS    5 /* put back so often within QUARREL_MS: another writer disagrees */
-#define QUARREL_MS         600000
 #define RESCAN_JITTER      10 /* percent */
 
 enum item_state {
@@ -230,7 +229,7 @@ struct pair {
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,
 		bucket_timer, expire_timer, disk_timer;
 	struct strmap *renames; /* old encoded path -> struct renamed */
-	struct strmap *repairs; /* path -> struct repair */
+	struct quarrels *repairs;
 
 	/* status */
 	bool counts_stale;
@@ -244,12 +243,6 @@ struct renamed {
 	char *old_path;
 	char *new_path;
 	int64_t at_ns; /* wall clock, as rows have it */
-};
-
-struct repair {
-	char *path;
-	unsigned count;
-	int64_t first_ms;
 };
 
 struct engine {
