@@ -498,6 +498,24 @@ bool changes_use(struct engine *e, const struct remote *remote)
 	return false;
 }
 
+int changes_profile_renamed(struct engine *e, const char *old_name, const char *new_name)
+{
+	struct change *c;
+
+	LIST_FOREACH(c, &e->changes, link) {
+		char *name;
+
+		if (!c->spec->profile || strcmp(c->spec->profile, old_name) != 0)
+			continue;
+		name = strdup(new_name);
+		if (!name)
+			return -ENOMEM;
+		free(c->spec->profile);
+		c->spec->profile = name;
+	}
+	return 0;
+}
+
 static void start(struct change *c)
 {
 	if (loop_defer(c->engine->p.loop, begin_later, c) < 0)

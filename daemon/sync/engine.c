@@ -361,15 +361,23 @@ void engine_settings_changed(struct engine *e)
 	}
 }
 
+/* What will be there when a restart under way is over; NULL: the pair is being removed. */
+static struct pair_spec *lasting(const struct pair *p)
+{
+	return p->removed ? p->successor : p->spec;
+}
+
 static bool uses(const struct pair *p, const char *profile)
 {
-	return !p->removed && strcmp(p->spec->profile, profile) == 0;
+	const struct pair_spec *spec = lasting(p);
+
+	return spec && strcmp(spec->profile, profile) == 0;
 }
 
 void engine_profile_changed(struct engine *e, const char *profile)
 {
 	for (size_t i = 0; i < e->n_pairs; i++)
-		if (uses(e->pairs[i], profile))
+		if (uses(e->pairs[i], profile) && !e->pairs[i]->removed)
 			engine_restart_pair(e, e->pairs[i], NULL, false, NULL, NULL);
 }
 
@@ -385,7 +393,7 @@ bool engine_uses_profile(struct engine *e, const char *profile, const char **ret
 {
 	for (size_t i = 0; i < e->n_pairs; i++)
 		if (uses(e->pairs[i], profile)) {
-			*ret_pair = e->pairs[i]->spec->name;
+			*ret_pair = lasting(e->pairs[i])->name;
 			return true;
 		}
 	return false;
@@ -393,23 +401,22 @@ bool engine_uses_profile(struct engine *e, const char *profile, const char **ret
 
 int engine_profile_renamed(struct engine *e, const char *old_name, const char *new_name)
 {
-	for (size_t i = 0; i < e->n_pairs; i++) {
-		struct pair *p = e->pairs[i];
-		char *name;
-		int r;
+	int r = changes_profile_renamed(e, old_name, new_name);
 
-		if (!uses(p, old_name))
+	for (size_t i = 0; i < e->n_pairs && r >= 0; i++) {
+		struct pair_spec *spec = lasting(e->pairs[i]);
+		char *name;
+
+		if (!uses(e->pairs[i], old_name))
 			continue;
 		name = strdup(new_name);
 		if (!name)
 			return -ENOMEM;
-		free(p->spec->profile);
-		p->spec->profile = name;
-		r = pairfile_save(e->p.config_dir, p->spec);
-		if (r < 0)
-			return r;
+		free(spec->profile);
+		spec->profile = name;
+		r = pairfile_save(e->p.config_dir, spec);
 	}
-	return 0;
+	return r;
 }
 
 void engine_check_all(struct engine *e)

@@ -178,6 +178,20 @@ def _(w):
     assert_equal(w.remote(), {'a': digest(b'1'), 'sub/a': digest(b'1')})
 
 
+@test('a profile that gets another URL and another name in one call takes its pairs along', files={'a': b'1'})
+def _(w):
+    # The new URL starts the pair anew; the name changes while that is under way.
+    w.daemon.call('remote.SetProfile', {'name': 'default', 'new_name': 'home',
+                                        'url': w.server.url.replace('127.0.0.1', 'localhost')})
+    w.write('b', b'2')
+    w.sync()
+    assert_equal(w.daemon.call('List')['pairs'][0]['spec']['profile'], 'home')
+    w.daemon.restart()
+    w.sync()
+    w.assert_equal_sides()
+    refused(w, 'Busy', lambda: w.daemon.call('remote.RemoveProfile', {'name': 'home'}))
+
+
 @test('foreign = remove deletes what others put there later, never at the first sync', pair=False)
 def _(w):
     w.server.put(w.bucket, 'before', b'was there first')
