@@ -33,6 +33,7 @@ struct change {
 static void change_free(struct change *c)
 {
 	LIST_REMOVE(c, link);
+	loop_undefer(c->engine->p.loop, c);
 	pair_spec_free(c->spec);
 	for (size_t i = 0; i < c->n_warnings; i++)
 		free(c->warnings[i]);
@@ -59,6 +60,20 @@ static void refuse(struct change *c, enum engine_error_kind kind, int code, cons
 {
 	end(c,
 	    &(const struct engine_error){.kind = kind, .code = code, .subject = subject, .message = message});
+}
+
+/* The daemon ends. What was stored already is carried out when it starts again. */
+static void cancel(struct change *c)
+{
+	refuse(c, ENGINE_LOCAL, ERR_CANCELED, NULL, NULL, "the daemon is stopping");
+}
+
+void changes_cancel(struct engine *e)
+{
+	struct change *c;
+
+	while ((c = LIST_FIRST(&e->changes)))
+		cancel(c);
 }
 
 static void warn(struct change *c, const char *format, ...) _printf_(2, 3);
@@ -250,6 +265,8 @@ static void applied(void *arg, struct pair *fresh)
 
 	if (fresh)
 		end(c, &(const struct engine_error){0});
+	else if (c->engine->stopping)
+		cancel(c);
 	else
 		refuse(c, ENGINE_LOCAL, -ENOMEM, NULL, err_text(-ENOMEM));
 }
@@ -398,6 +415,10 @@ static void with_path(struct worker_job *work)
 	const char *name;
 	int r;
 
+	if (c->engine->stopping) { /* there may be no way to a server any more */
+		cancel(c);
+		return;
+	}
 	if (c->path_error < 0) {
 		refuse(c, ENGINE_PATH_UNUSABLE, c->path_error, c->spec->local_path, err_text(c->path_error));
 		return;

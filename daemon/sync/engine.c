@@ -247,7 +247,7 @@ void engine_reap(struct engine *e)
 		void (*on_reaped)(void *, struct pair *) = p->on_reaped;
 		void *arg = p->reaped_arg;
 
-		if (!p->removed || pair_busy(p))
+		if (!p->removed || pair_busy(p) || (successor && e->stopping))
 			continue;
 		if (p->forget) { /* first the marker, then the rows */
 			p->forget = false;
@@ -270,6 +270,7 @@ void engine_reap(struct engine *e)
 		move_rescans(&p->rescan_waiters, &rescans);
 		_cleanup_free_ char *name = STEAL(p->spec->name);
 
+		p->successor = NULL;
 		pair_free(p);
 		if (successor && engine_attach(e, successor, first_again, take, &fresh) < 0) {
 			log_error("pair %s could not be started again: %s", successor->name,
@@ -293,8 +294,8 @@ void engine_check_stopped(struct engine *e)
 	if (!e->stopping || !stopped)
 		return;
 	for (size_t i = 0; i < e->n_pairs; i++)
-		if (pair_busy(e->pairs[i]))
-			return;
+		if (pair_busy(e->pairs[i]) || e->pairs[i]->forget || e->pairs[i]->forgetting)
+			return; /* nobody would ever ask for the rest of what a removed pair leaves */
 	e->stopped = NULL;
 	loop_timer_stop(&e->stop_timer);
 	stopped(e->stopped_arg);
@@ -336,10 +337,17 @@ struct engine *engine_free(struct engine *e)
 	if (!e)
 		return NULL;
 	loop_undefer(e->p.loop, e);
+	e->stopping = true;
 	for (size_t i = 0; i < e->n_pairs; i++) {
-		pass_rescans_on(&e->pairs[i]->rescan_waiters, e->pairs[i]->spec->name, NULL);
-		pair_free(e->pairs[i]);
+		struct pair *p = e->pairs[i];
+
+		pass_rescans_on(&p->rescan_waiters, p->spec->name, NULL);
+		if (p->on_reaped)
+			p->on_reaped(p->reaped_arg, NULL);
 	}
+	changes_cancel(e);
+	for (size_t i = 0; i < e->n_pairs; i++)
+		pair_free(e->pairs[i]);
 	free(e->pairs);
 	loop_timer_done(&e->stop_timer);
 	loop_timer_done(&e->day_timer);

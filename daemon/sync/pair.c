@@ -108,6 +108,7 @@ struct pair *pair_free(struct pair *p)
 	guard_free(p->guard);
 	settle_free(p->settle);
 	pair_spec_free(p->spec);
+	pair_spec_free(p->successor);
 	free(p->bucket_expires);
 	free(p->last_error);
 	free(p);

@@ -305,6 +305,7 @@ int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bo
 
 /* --- change.c, dryrun.c --- */
 bool changes_use(struct engine *e, const struct remote *remote);
+void changes_cancel(struct engine *e); /* at the end, when nothing runs any more */
 int changes_profile_renamed(struct engine *e, const char *old_name, const char *new_name);
 bool plans_use(struct engine *e, const struct remote *remote);
 /* Stops the pair and starts it anew with spec (taken; NULL: as it is) when nothing of it runs any more. */

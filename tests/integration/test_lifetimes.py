@@ -3,6 +3,7 @@
 wait for them, holds whose reason is gone."""
 import os
 import threading
+import time
 
 from cf import assert_equal, main, test, wait_until
 
@@ -107,6 +108,31 @@ def _(w):
     w.server.clear_faults()
     w.daemon.start()
     w.sync()
+
+
+@test('SIGTERM while pairs are added, changed and removed: an orderly end, and each pair is as before or as asked',
+      files={'a': b'1'}, seconds=120)
+def _(w):
+    other = os.path.join(w.base, 'other')
+    os.mkdir(other)
+    bucket = w.server.create_bucket('other')
+    calls = (('Update', {'name': 'docs', 'changes': {'mode': 'backup'}}),
+             ('Update', {'name': 'docs', 'changes': {'mode': 'mirror', 'settle_ms': 40}}),
+             ('Add', {'spec': {'name': 'other', 'bucket': bucket, 'local_path': other, 'mode': 'mirror'}}),
+             ('Remove', {'name': 'other'}))
+    for delay in (0, 0.001, 0.003, 0.01):
+        for method, parameters in calls:
+            with w.daemon.connect() as connection:
+                connection.send('org.carbonfiles.sync.' + method, parameters)
+                time.sleep(delay)   # another moment of the change each time
+                w.daemon.expected_dead = True
+                assert_equal(w.daemon.terminate(), 0)
+            assert not w.daemon.problems(), w.daemon.problems()
+            w.daemon.start()
+            names = [p['name'] for p in w.daemon.call('List')['pairs']]
+            assert names in (['docs'], ['docs', 'other']), names
+    w.sync()
+    w.assert_equal_sides()
 
 
 @test('a barrier on a pair that gets another credential meanwhile', files={'a': b'1'})
