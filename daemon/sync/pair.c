@@ -303,7 +303,10 @@ static void bucket_again(void *arg)
 {
 	struct pair *p = arg;
 
-	pair_check_bucket(p);
+	if (p->spec->paused) /* asked when it goes on, and of what is known nothing is forgotten */
+		pair_warn_expiry(p);
+	else
+		pair_check_bucket(p);
 }
 
 static void bucket_gone(struct pair *p)
@@ -337,9 +340,10 @@ static void bucket_known(void *arg, const struct remote_error *error, const stru
 	if (error->code) {
 		if (error->code != ERR_CANCELED)
 			pair_remote_failed(p, error, false);
-		/* Asked again when the server answers: pair_pump sees that the bucket is not known. */
-		loop_timer_set(p->engine->p.loop, &p->bucket_timer,
-			       backoff_next_ms(&p->bucket_backoff, backoff_random(), 0), bucket_again, p);
+		if (!p->spec->paused)
+			loop_timer_set(p->engine->p.loop, &p->bucket_timer,
+				       backoff_next_ms(&p->bucket_backoff, backoff_random(), 0), bucket_again,
+				       p);
 		return;
 	}
 	server_online(p->server);
@@ -706,10 +710,12 @@ void pair_resume_from_pause(struct pair *p)
 		pair_trouble_over(p, TROUBLE_REMOTE_GONE);
 		walk_want(p, "", true, true, false);
 	}
-	if (p->trouble & TROUBLE_REMOTE_GONE)
+	if ((p->trouble & TROUBLE_REMOTE_GONE) || !p->bucket_known)
 		pair_check_bucket(p);
-	if (p->trouble & TROUBLE_ROOT)
+	if ((p->trouble & TROUBLE_ROOT) || p->watch_stale)
 		root_check(p);
+	if (p->server)
+		server_wake(p->server);
 	pair_pump_later(p);
 	report_changed(p);
 }

@@ -388,6 +388,7 @@ struct server *server_get(struct engine *e, const char *key);
 struct server *server_put(struct server *s);
 void server_offline(struct server *s, struct pair *p, const struct remote_error *error);
 void server_online(struct server *s);
+void server_wake(struct server *s); /* something may be different now: if it is offline it is asked at once */
 void server_pump(struct server *s); /* every pair of it, fairly */
 void server_large_done(struct server *s, int64_t bytes, int64_t took_ms);
 void server_forget_pair(struct server *s, struct pair *p);

@@ -86,7 +86,10 @@ static void check_free(struct root_check *c)
 
 static void again_later(void *arg)
 {
-	root_check(arg);
+	struct pair *p = arg;
+
+	if (!p->spec->paused) /* looked at when it goes on */
+		root_check(p);
 }
 
 static void missing(struct pair *p, const char *why)

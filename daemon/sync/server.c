@@ -102,22 +102,38 @@ static void probed(void *arg, const struct remote_error *error, const struct rem
 	server_pump(s);
 }
 
+/* Whoever is paused does not ask whether it is back: server_wake does, when a pair goes on. */
+static bool may_probe(const struct server *s, const struct pair *p)
+{
+	return p->server == s && p->remote && !p->removed && !p->spec->paused && !s->engine->stopping;
+}
+
 static void probe(void *arg)
 {
 	struct server *s = arg;
 	struct engine *e = s->engine;
+	bool wanted = false;
 
-	for (size_t i = 0; i < e->n_pairs && !s->probe && !e->stopping; i++) {
+	for (size_t i = 0; i < e->n_pairs && !s->probe; i++) {
 		struct pair *p = e->pairs[i];
 
-		if (p->server != s || !p->remote || p->removed)
+		if (!may_probe(s, p))
 			continue;
+		wanted = true;
 		s->probe_pair = p;
 		if (p->remote->ops->list(p->remote, p->spec->bucket, NULL, 1, probed, s, &s->probe) < 0)
 			s->probe_pair = NULL;
 	}
-	if (!s->probe && s->offline && !e->stopping)
+	if (!s->probe && s->offline && wanted)
 		wait_for_it(s, 0);
+}
+
+void server_wake(struct server *s)
+{
+	if (!s->offline || s->probe)
+		return;
+	backoff_reset(&s->backoff);
+	loop_timer_set(s->engine->p.loop, &s->timer, 0, probe, s);
 }
 
 void server_offline(struct server *s, struct pair *p, const struct remote_error *error)

@@ -6,6 +6,8 @@ import time
 
 from cf import VarlinkError, assert_equal, digest, main, test, wait_until
 
+PROBES_SECONDS = 5      # within this a server that is away is asked again, twice at first
+
 
 def refused(w, wanted, call, **parameters):
     """The call must be refused with this error; its parameters."""
@@ -157,6 +159,21 @@ def _(w):
     w.daemon.call('Resume', {'name': 'docs'})
     w.sync()
     w.assert_equal_sides()
+
+
+@test('a paused pair leaves a server in peace that is away, and asks at once when it is resumed', files={'a': b'1'})
+def _(w):
+    w.server.fault('status', status=503)
+    w.write('b', b'2')
+    w.wait_status(lambda s: s['state'] == 'offline', what='state offline')
+    w.daemon.call('Pause', {'name': 'docs'})
+    wait_until(lambda: w.server.seen()['in_flight'] == 0, 10, 'the last probe answered')
+    requests = w.server.count()
+    time.sleep(PROBES_SECONDS)  # nothing to wait for: nothing happens
+    assert_equal(w.server.count() - requests, 0)
+    w.server.clear_faults()
+    w.daemon.call('Resume', {'name': 'docs'})
+    w.wait_equal_sides(10)
 
 
 @test('remove deletes nothing on either side; the directory can be added again and sends nothing', files={'a': b'1'})
