@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
+#include "base/suspend.h"
 #include "base/worker.h"
 #include "build-id.h"
 #include "config.h"
@@ -57,6 +58,7 @@ struct daemon {
 	struct engine *engine;
 	struct ipc *ipc;
 	struct notify_watchdog *watchdog;
+	struct suspend *suspend;
 	struct event *on_term, *on_int, *on_hup;
 	const char *state;
 	int exit_status;
@@ -296,6 +298,14 @@ static void on_term(evutil_socket_t sig, short what, void *arg)
 	engine_stop(d->engine, STOP_MS, stopped, d);
 }
 
+static void resumed(void *arg)
+{
+	struct daemon *d = arg;
+
+	log_info("back from suspend: looking at everything again");
+	engine_check_all(d->engine);
+}
+
 static const char *daemon_state(void *daemon)
 {
 	return ((struct daemon *)daemon)->state;
@@ -465,6 +475,8 @@ static int start(struct daemon *d)
 		r = start_ipc(d);
 	if (r >= 0)
 		r = notify_watchdog_new(d->loop, d->pool, &d->watchdog);
+	if (r >= 0 && suspend_new(d->loop, resumed, d, &d->suspend) < 0)
+		log_warning("a resume from suspend will not be noticed; the hourly scan remains");
 	return r;
 }
 
@@ -472,6 +484,7 @@ static void finish(struct daemon *d)
 {
 	struct client *c;
 
+	suspend_free(d->suspend);
 	notify_watchdog_free(d->watchdog);
 	ipc_free(d->ipc);
 	while ((c = LIST_FIRST(&d->clients)) || (c = LIST_FIRST(&d->retired)))

@@ -429,9 +429,20 @@ int engine_profile_renamed(struct engine *e, const char *old_name, const char *n
 
 void engine_check_all(struct engine *e)
 {
-	for (size_t i = 0; i < e->n_pairs; i++)
-		if (e->pairs[i]->started)
-			walk_want(e->pairs[i], "", true, true, false);
+	struct server *s;
+
+	LIST_FOREACH(s, &e->servers, link)
+		server_wake(s); /* the next try may be ten minutes away */
+	for (size_t i = 0; i < e->n_pairs; i++) {
+		struct pair *p = e->pairs[i];
+
+		if (p->started)
+			walk_want(p, "", true, true, false);
+		/* These wait for a time of day, on timers that stood still. */
+		if (p->spec->paused && p->spec->paused_until_ms)
+			pair_arm_pause(p);
+		pair_warn_expiry(p);
+	}
 }
 
 const char *engine_profile_state(struct engine *e, const char *profile, const char **ret_last_error)

@@ -185,5 +185,6 @@ unsigned engine_transfers(struct engine *e); /* uploads and downloads running */
 /* A profile's server as seen by the pairs: "ready", "offline", "login_required", or NULL when no pair used it
  * yet. */
 const char *engine_profile_state(struct engine *e, const char *profile, const char **ret_last_error);
-/* The server may have changed: after (re)connection of the hub, resume from suspend. */
+/* Both sides may have changed without a word, after a resume from suspend: everything is looked at again, and
+ * servers that were away are asked at once. */
 void engine_check_all(struct engine *e);
