@@ -426,6 +426,7 @@ void restores_cancel(struct pair *p);
 
 /* --- wait.c --- */
 void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again);
+void wait_walk_begins(struct pair *p); /* of the whole tree */
 void wait_scan_ended(struct pair *p);
 void wait_check(struct pair *p);
 void waits_drop_pair(struct pair *p,

@@ -9,6 +9,7 @@ struct wait_pair {
 	struct pair *pair;
 	struct strmap *paths; /* still awaited; the keys are the values */
 	bool scan;            /* a scan ran or was queued: what it finds belongs to the barrier too */
+	bool overflow;        /* … or is to come: a walk of the whole tree that begins after the call */
 	bool over, reached;   /* reached: what was different at the call is on the server */
 	bool renewed;         /* the pair is being started anew; the barrier goes over to the new one */
 	uint64_t seq;         /* items older than this were looked at before the call */
@@ -171,13 +172,24 @@ void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again)
 	wait_check(p);
 }
 
+void wait_walk_begins(struct pair *p)
+{
+	struct engine_wait *w;
+
+	LIST_FOREACH(w, &p->engine->waits, link)
+		for (size_t i = 0; i < w->n; i++)
+			if (w->pairs[i].pair == p)
+				w->pairs[i].overflow = false;
+}
+
 void wait_scan_ended(struct pair *p)
 {
 	struct engine_wait *w;
 
 	LIST_FOREACH(w, &p->engine->waits, link)
 		for (size_t i = 0; i < w->n; i++)
-			if (w->pairs[i].pair == p && w->pairs[i].scan && !walk_pending(p)) {
+			if (w->pairs[i].pair == p && w->pairs[i].scan && !w->pairs[i].overflow &&
+			    !p->deletes_overflow && !walk_pending(p)) {
 				w->pairs[i].scan = false;
 				add_active(&w->pairs[i]);
 				/* Deletions that it found settle before they become items. */
@@ -221,10 +233,11 @@ int engine_wait(struct engine *e, const char *name, int64_t timeout_seconds, eng
 			wait_free(w);
 			return -ENOMEM;
 		}
+		x->overflow = p->overflowed || p->settle_overflow || p->deletes_overflow;
 		walk_want_polled(p);
 		if (p->overflowed)
 			walk_pump(p);
-		x->scan = walk_pending(p) || p->overflowed || !p->started;
+		x->scan = walk_pending(p) || x->overflow || !p->started;
 		add_active(x);
 		settle_each(p->settle, add_settling, x);
 	}

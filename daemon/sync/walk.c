@@ -9,6 +9,9 @@
 #include <errno.h>
 
 #define OVERFLOW_RATIO 10 /* a tree that overflows all the time is not walked all the time */
+#define POLLED_SUBTREES                                                                                      \
+	100 /* more directories than this are no list of scans, each compared with all: the tree is walked   \
+	     */
 #define RETRY_MAX_MS                                                                                         \
 	60000 /* a scan that fails is not begun again at once, but what it would find waits for it */
 
@@ -452,6 +455,8 @@ static int begin(struct pair *p, struct scan_want *want)
 	}
 	p->scan_count++;
 	p->walk = w;
+	if (w->want.walk && !w->want.prefix[0])
+		wait_walk_begins(p);
 	report_changed(p);
 	step(w);
 	return 0;
@@ -541,7 +546,14 @@ static int want_polled(void *arg, const char *path)
 
 void walk_want_polled(struct pair *p)
 {
-	if (p->watch)
+	int64_t watched, polled;
+
+	if (!p->watch)
+		return;
+	watch_counts(p->watch, &watched, &polled);
+	if (polled > POLLED_SUBTREES)
+		walk_want(p, "", true, false, false);
+	else
 		watch_polled_each(p->watch, want_polled, p);
 }
 

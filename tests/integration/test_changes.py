@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import sys
 
 from cf import assert_equal, churn, digest, main, test
@@ -125,6 +126,38 @@ def _(w):
     os.rename(w.path('A'), w.path('a'))
     os.rename(w.path('t'), w.path('A'))
     w.sync()
+    w.assert_equal_sides()
+
+
+def overflow(w):
+    """More changes than the kernel queues, while the daemon cannot read them; what comes then is lost."""
+    with open('/proc/sys/fs/inotify/max_queued_events') as f:
+        events = int(f.read())
+    w.daemon.signal(signal.SIGSTOP)
+    for i in range(events // 2 + 100):  # a MODIFY or CLOSE_WRITE of one and then of the other: none is merged
+        w.write(f'flood{i % 2}', b'%d' % i)
+    w.write('last', b'nobody was told')
+    w.daemon.signal(signal.SIGCONT)
+
+
+@test('wait after an overflow: what the kernel could not tell is there', files={'sub/a': b'1'})
+def _(w):
+    overflow(w)
+    w.sync()
+    assert_equal(w.remote().get('last'), digest(b'nobody was told'))
+    w.assert_equal_sides()
+
+
+@test('wait waits for the walk after an overflow, not for another that ends before it', files={'sub/a': b'1'})
+def _(w):
+    # A walk that overflowed is not begun more often than ten times its own length allows.
+    delay = w.server.fault('delay', 'list', ms=400)
+    list(w.daemon.stream('Rescan', {'name': 'docs'}))
+    overflow(w)
+    w.daemon.call('Rescan', {'name': 'docs', 'path': 'sub'})
+    w.sync()
+    assert w.server.fault_hits(delay) > 0
+    assert_equal(w.remote().get('last'), digest(b'nobody was told'))
     w.assert_equal_sides()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every name Linux allows is carried; what cannot be carried is listed with its reason and holds nothing up."""
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -185,6 +186,20 @@ def _(w):
     w.write('d29/f', b'edited in a polled directory')
     w.write('d28/new', b'new in a polled directory')
     w.wait_equal_sides()
+    # wait reads polled directories itself: once, and however rarely they are looked at otherwise.
+    w.daemon.settings(poll_seconds=3600, settle_open_ms=200)
+    w.daemon.signal(signal.SIGHUP)
+    w.daemon.wait_notify('RELOADING=1')
+    w.daemon.wait_notify('READY=1')
+    w.sync()
+    for count in (0, 200):  # few enough to be read one by one, and many
+        for i in range(count):
+            w.write(f'more{i:03}/f', b'%d' % i)
+        w.sync()
+        w.write('d29/f', b'edited again %d' % count)
+        w.write(f'd27/new{count}', b'another')
+        w.sync()
+        w.assert_equal_sides()
 
 
 if __name__ == '__main__':
