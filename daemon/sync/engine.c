@@ -559,6 +559,7 @@ int engine_pause(struct engine *e, const char *name, int64_t seconds)
 
 static int resume_one(struct pair *p, void *arg)
 {
+	const bool *asked = arg;
 	int r = 0;
 
 	if (p->spec->paused) {
@@ -566,13 +567,18 @@ static int resume_one(struct pair *p, void *arg)
 		p->spec->paused_until_ms = 0;
 		r = pairfile_save(p->engine->p.config_dir, p->spec);
 	}
-	pair_resume_from_pause(p);
+	pair_resume_from_pause(p, *asked);
 	return r;
 }
 
 int engine_resume(struct engine *e, const char *name)
 {
-	return for_each(e, name, resume_one, NULL);
+	return for_each(e, name, resume_one, &(bool){true});
+}
+
+int engine_pause_over(struct pair *p)
+{
+	return resume_one(p, &(bool){false});
 }
 
 struct rescan {

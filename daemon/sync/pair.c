@@ -686,10 +686,12 @@ static void pause_over(void *arg)
 {
 	struct pair *p = arg;
 
+	if (p->removed)
+		return; /* whatever takes its place looks at the time itself */
 	if (clock_wall_ms() < p->spec->paused_until_ms)
 		pair_arm_pause(p); /* the clock was set back, or the timer was cut */
-	else
-		engine_resume(p->engine, p->spec->name);
+	else if (engine_pause_over(p) < 0)
+		report_set_error(p, "the end of the pause could not be stored");
 }
 
 void pair_arm_pause(struct pair *p)
@@ -701,10 +703,10 @@ void pair_arm_pause(struct pair *p)
 	loop_timer_set(p->engine->p.loop, &p->pause_timer, MAX(MIN(left, DAY_MS), 0), pause_over, p);
 }
 
-void pair_resume_from_pause(struct pair *p)
+void pair_resume_from_pause(struct pair *p, bool asked)
 {
 	loop_timer_stop(&p->pause_timer);
-	if (p->emptied) {
+	if (p->emptied && asked) {
 		p->emptied = false;
 		p->accept_empty = true;
 		pair_trouble_over(p, TROUBLE_REMOTE_GONE);

@@ -147,7 +147,7 @@ struct walk;
 enum pair_trouble { /* why nothing is done at all; ordered as status names them */
 		    TROUBLE_NONE = 0,
 		    TROUBLE_LOGIN = 1,       /* 401/403, or no credential */
-		    TROUBLE_REMOTE_GONE = 2, /* bucket missing, expired, re-created, emptied */
+		    TROUBLE_REMOTE_GONE = 2, /* bucket missing, expired, re-created, (nearly) emptied */
 		    TROUBLE_ROOT = 4,        /* the root is missing or another one */
 		    TROUBLE_DISK = 8,        /* the state directory is full or fails */
 		    TROUBLE_ERROR = 16,      /* no watch instance, unknown profile */
@@ -203,8 +203,8 @@ struct pair {
 	void *reaped_arg;
 	bool take_root; /* add, adopt: the directory at the path becomes the root whatever its marker says */
 	bool root_checking, bucket_checking, bucket_known, started;
-	bool accept_empty; /* the user said: the emptied bucket is as it is meant to be */
-	bool emptied;
+	bool emptied;      /* known files are gone from the bucket, many or all */
+	bool accept_empty; /* its user said: send them again */
 	struct root_check *root_job;
 	struct remote_call *bucket_call;
 	char *bucket_expires;
@@ -285,7 +285,8 @@ char *pair_full_path(const struct pair *p,
 		     const char *path); /* the stored path: prefix + path; NULL out of memory */
 void pair_hint(struct pair *p, const char *local, enum settle_kind kind);
 void pair_index_failed(struct pair *p, int error); /* a write to the index failed: stop until there is room */
-void pair_resume_from_pause(struct pair *p);
+/* asked: by its user, who accepts with it that files are gone from the bucket. */
+void pair_resume_from_pause(struct pair *p, bool asked);
 void pair_arm_pause(struct pair *p);
 void pair_check_bucket(struct pair *p); /* at start and after a 404 only: the call is expensive */
 void pair_warn_expiry(struct pair *p);
@@ -298,6 +299,7 @@ void engine_reap(struct engine *e); /* frees removed pairs whose work has ended 
 void engine_check_stopped(struct engine *e);
 void engine_sort(struct engine *e);
 int engine_load_index(struct pair *p); /* once, when the pair starts; again after it failed */
+int engine_pause_over(struct pair *p); /* its time is over: resumed, but not by its user */
 void engine_rescans_over(struct rescan_list *list, const struct engine_error *error);
 /* A pair from its spec (taken on success), into the set and started. */
 int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bool take_root,

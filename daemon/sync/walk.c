@@ -12,6 +12,7 @@
 #define POLLED_SUBTREES                                                                                      \
 	100 /* more directories than this are no list of scans, each compared with all: the tree is walked   \
 	     */
+#define VANISHED_MAX 20 /* so many known files gone from the server: the bucket is not what it was */
 #define RETRY_MAX_MS                                                                                         \
 	60000 /* a scan that fails is not begun again at once, but what it would find waits for it */
 
@@ -23,12 +24,14 @@ struct walk {
 	struct scan_result result;
 	struct remote_file *page_files; /* paths are our copies, cut to the pair's own */
 	struct scan_page page;
-	bool have_page, working, fetching, canceled, listing_began;
+	bool have_page, working, fetching, canceled;
 	char *full_prefix; /* stored prefix: the pair's and the subtree's */
 	char *after;
 	struct remote_call *call;
 	int64_t began_ms;
 	bool incomplete;
+	struct scan_item vanished[VANISHED_MAX]; /* not acted on before the listing is whole */
+	size_t n_vanished;
 };
 
 static void step(struct walk *w);
@@ -97,6 +100,8 @@ static void drop_page(struct walk *w)
 static void walk_free(struct walk *w)
 {
 	drop_page(w);
+	for (size_t i = 0; i < w->n_vanished; i++)
+		free(w->vanished[i].path);
 	scan_result_done(&w->result);
 	scan_free(w->scan);
 	free(w->want.prefix);
@@ -140,6 +145,8 @@ static void fail(struct walk *w)
 	end_again(w);
 }
 
+static void take_item(struct walk *w, const struct scan_item *found);
+
 static void complete(struct walk *w)
 {
 	struct pair *p = w->pair;
@@ -147,6 +154,8 @@ static void complete(struct walk *w)
 	int64_t now = clock_monotonic_ms();
 	int r = 0;
 
+	for (size_t i = 0; i < w->n_vanished; i++)
+		take_item(w, &w->vanished[i]);
 	if (w->want.walk)
 		r = index_skip_drop_older(p->engine->p.index, p->ip.key, w->want.prefix, p->scan_count);
 	p->counts_stale = true;
@@ -172,7 +181,7 @@ static void complete(struct walk *w)
 
 /* --- what was found --- */
 
-static void take_item(struct walk *w, struct scan_item *found)
+static void take_item(struct walk *w, const struct scan_item *found)
 {
 	struct pair *p = w->pair;
 	struct item *it = item_find(p, found->path);
@@ -203,6 +212,49 @@ static void take_item(struct walk *w, struct scan_item *found)
 		item_retry(it, p->engine->p.settings->delete_settle_ms);
 	else
 		item_ready(it);
+}
+
+/* A known file is gone from the server, and we did not delete it. One is put back; many say that the bucket
+ * is not what it was. So none is acted on before the listing is whole, and their number known. A file that is
+ * gone here as well loses nothing, and one that is active has been decided upon. */
+static bool has_vanished(struct pair *p, const struct scan_item *found)
+{
+	return found->has_row && found->remote_known && !found->remote_present &&
+	       found->local != PLAN_ABSENT && !p->accept_empty && !item_find(p, found->path) &&
+	       !index_remembers(p->engine->p.index, p->ip.key, found->path, INDEX_NOTE_DELETED, NULL,
+				clock_wall_ms());
+}
+
+/* False: there are so many that nothing may be done. */
+static bool take_items(struct walk *w)
+{
+	for (size_t i = 0; i < w->result.n_items; i++) {
+		struct scan_item *found = &w->result.items[i];
+
+		if (!has_vanished(w->pair, found)) {
+			take_item(w, found);
+			continue;
+		}
+		w->vanished[w->n_vanished] = *found;
+		found->path = NULL; /* it is the walk's now */
+		if (++w->n_vanished == ARRAY_SIZE(w->vanished))
+			return false;
+	}
+	return true;
+}
+
+/* Nothing is put back, and nothing else done, until its user says so. */
+static void remote_gone(struct walk *w)
+{
+	struct pair *p = w->pair;
+
+	report_totals(p);
+	p->emptied = true;
+	pair_trouble(p, TROUBLE_REMOTE_GONE,
+		     "%zu or more of %lld files are gone from the bucket, and not by us; "
+		     "`cfctl sync resume %s` sends them again",
+		     w->n_vanished, (long long)p->ip.files, p->spec->name);
+	end(w);
 }
 
 /* What a reason means for its user, where there is no errno to say it. */
@@ -276,8 +328,10 @@ static void stepped(struct worker_job *work)
 			return;
 		}
 	}
-	for (size_t i = 0; error >= 0 && i < r->n_items; i++)
-		take_item(w, &r->items[i]);
+	if (error >= 0 && !take_items(w)) {
+		remote_gone(w);
+		return;
+	}
 	w->incomplete |= r->incomplete;
 	if (error < 0) {
 		if (error == -ENOENT || error == -ENOTDIR || error == -ESTALE || error == -EACCES) {
@@ -308,22 +362,6 @@ static void step_run(struct worker_job *work)
 }
 
 /* --- pages --- */
-
-static bool emptied(struct walk *w)
-{
-	struct pair *p = w->pair;
-
-	report_totals(p);
-	if (w->listing_began || w->page.n || !w->page.final || w->want.prefix[0] || p->accept_empty ||
-	    p->ip.files < GUARD_SMALL_ROOT)
-		return false;
-	p->emptied = true;
-	pair_trouble(
-		p, TROUBLE_REMOTE_GONE,
-		"the bucket is empty although %lld files were there; `cfctl sync resume %s` sends them again",
-		(long long)p->ip.files, p->spec->name);
-	return true;
-}
 
 static void on_page(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
 		    bool more)
@@ -378,11 +416,6 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 	w->page.files = w->page_files;
 	w->page.final = final;
 	w->have_page = true;
-	if (emptied(w)) {
-		end(w);
-		return;
-	}
-	w->listing_began = true;
 	step(w);
 }
 

@@ -265,6 +265,54 @@ def _(w):
     assert_equal(len(w.local()), 120)
 
 
+@test('many files gone from the bucket: remote_gone, and sent again only when its user says so', files=TREE, seconds=90)
+def _(w):
+    gone = 20
+    for path in sorted(TREE)[::6][:gone]:   # here and there
+        w.server.delete(w.bucket, path)
+    writes = w.server.writes()
+
+    def stopped(what):
+        status = w.wait_status(lambda s: s['state'] == 'remote_gone', what=what)
+        assert 'cfctl sync resume docs' in status['last_error'] and not status['in_sync'], status
+        assert_equal((len(w.remote()), len(w.local()), w.server.writes()), (len(TREE) - gone, len(TREE), writes))
+    w.daemon.call('Rescan', {'name': 'docs'})
+    stopped('state remote_gone')
+    assert_equal(w.daemon.call('Wait', {'name': 'docs', 'timeout_seconds': 5})['statuses'][0]['in_sync'], False)
+    w.daemon.restart()
+    stopped('remote_gone after a restart')
+    w.daemon.call('Pause', {'name': 'docs', 'seconds': 1})
+    w.wait_status(lambda s: s['state'] == 'paused', what='state paused')
+    stopped('remote_gone after a pause that ended by itself')
+    done = w.daemon.cfctl('sync', 'status', 'docs')
+    assert 'cfctl sync resume docs' in done.stdout + done.stderr, done.stdout + done.stderr
+    assert_equal(w.daemon.cfctl('sync', 'resume', 'docs').returncode, 0)
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.server.count('delete'), gone)
+
+
+@test('nineteen files deleted by someone else are put back', files=TREE)
+def _(w):
+    for path in sorted(w.remote())[:19]:
+        w.server.delete(w.bucket, path)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_equal_sides()
+    assert_equal(len(w.local()), 120)
+
+
+@test('files deleted here and there, many of them, are no loss', files=TREE)
+def _(w):
+    w.daemon.call('Pause', {'name': 'docs'})
+    for path in sorted(w.remote())[:30]:
+        w.server.delete(w.bucket, path)
+        os.unlink(w.path(path))
+    w.daemon.call('Resume', {'name': 'docs'})
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.daemon.held(), [])
+
+
 @test('one file deleted by someone else is put back', files=TREE)
 def _(w):
     w.server.delete(w.bucket, 'all/d0/f000')
