@@ -1,6 +1,6 @@
-/* Plan: a scan that only says what a run would do now. The same walk, the same pure plan, the same guard;
- * nothing is written, watched or sent but the listing. Works for a pair and for a spec that is not added yet.
- */
+/* Plan: a scan that only says what a run would do now. The same walk, the same pure plan, the same guard with
+ * all it knows of the last minutes, the same limits; nothing is written, watched or sent but the listing.
+ * Works for a pair and for a spec that is not added yet. */
 #include "base/err.h"
 #include "base/clock.h"
 #include "sync/names.h"
@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-struct planned_delete {
+/* What is told last: deletions, since only then the guard knows how many there are; and files that are gone
+ * from the server, since many of them stop a pair. */
+struct planned {
 	char *path;
 	int64_t size;
 	const char *reason;
-	bool excused;
+	bool has_digest, confirmed, excused;
+	struct digest digest;
 };
 
 struct engine_plan {
@@ -33,8 +36,12 @@ struct engine_plan {
 	int error;
 	struct engine_totals totals;
 	struct guard *guard;
-	struct planned_delete *deletes;
+	struct planned *deletes;
 	size_t n_deletes, cap_deletes;
+	struct planned vanished[VANISHED_MAX];
+	size_t n_vanished;
+	bool has_root; /* the pair's root is known: only that one is looked at */
+	bool item_vanished;
 	engine_plan_cb cb;
 	void *arg;
 	LIST_ENTRY(engine_plan) link;
@@ -63,6 +70,8 @@ static void plan_free(struct engine_plan *d)
 	for (size_t i = 0; i < d->n_deletes; i++)
 		free(d->deletes[i].path);
 	free(d->deletes);
+	for (size_t i = 0; i < d->n_vanished; i++)
+		free(d->vanished[i].path);
 	free(d->item.local);
 	free(d->after);
 	pair_spec_free(d->spec);
@@ -78,10 +87,13 @@ static void fail(struct engine_plan *d, const struct engine_error *error)
 
 static void fail_local(struct engine_plan *d, int code)
 {
-	fail(d, &(const struct engine_error){.kind = ENGINE_PATH_UNUSABLE,
-					     .code = code,
-					     .subject = d->spec->local_path,
-					     .message = err_text(code)});
+	fail(d, &(const struct engine_error){
+			.kind = ENGINE_PATH_UNUSABLE,
+			.code = code,
+			.subject = d->spec->local_path,
+			.message = code == -ESTALE ? "this is not the directory that was added; `cfctl sync "
+						     "adopt` takes it"
+						   : err_text(code)});
 }
 
 static int emit(struct engine_plan *d, const char *action, const char *path, int64_t size, const char *reason)
@@ -91,8 +103,38 @@ static int emit(struct engine_plan *d, const char *action, const char *path, int
 	return d->cb(d->arg, &(const struct engine_error){0}, &a, NULL);
 }
 
-/* Deletions are told last: only then does the guard know how many there are. */
-static void finish(struct engine_plan *d)
+static const char held_vanished[] =
+	"many files are gone from the bucket: nothing is done before `cfctl sync resume`";
+
+static int tell_vanished(struct engine_plan *d)
+{
+	bool held = d->n_vanished == VANISHED_MAX;
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_vanished && r >= 0; i++) {
+		const struct planned *x = &d->vanished[i];
+
+		d->totals.uploads += !held;
+		d->totals.bytes += held ? 0 : x->size;
+		r = emit(d, held ? "hold" : "upload", x->path, x->size, held ? held_vanished : x->reason);
+	}
+	return r;
+}
+
+static void excuse_moved(struct engine_plan *d)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (size_t i = 0; i < d->n_deletes; i++)
+		guard_vanished(d->guard, d->deletes[i].path);
+	for (size_t i = 0; i < d->n_deletes; i++) {
+		struct planned *x = &d->deletes[i];
+
+		x->excused = x->confirmed || (x->has_digest && guard_excuse(d->guard, &x->digest, now));
+	}
+}
+
+static int tell_deletes(struct engine_plan *d)
 {
 	const struct settings *s = d->engine->p.settings;
 	struct pair *p = &d->shadow;
@@ -100,6 +142,7 @@ static void finish(struct engine_plan *d)
 	bool mass;
 	int r = 0;
 
+	excuse_moved(d);
 	for (size_t i = 0; i < d->n_deletes; i++)
 		pending += !d->deletes[i].excused;
 	mass = guard_must_hold(d->guard, clock_monotonic_ms(), p->ip.files, pending,
@@ -112,6 +155,15 @@ static void finish(struct engine_plan *d)
 		r = emit(d, held ? "hold" : "delete_remote", d->deletes[i].path, d->deletes[i].size,
 			 held ? "more deletions than the pair allows" : d->deletes[i].reason);
 	}
+	return r;
+}
+
+static void finish(struct engine_plan *d)
+{
+	int r = d->n_vanished < VANISHED_MAX ? tell_vanished(d) : 0;
+
+	if (r >= 0)
+		r = tell_deletes(d);
 	if (r >= 0 && !d->canceled)
 		d->cb(d->arg, &(const struct engine_error){0}, NULL, &d->totals);
 	plan_free(d);
@@ -121,20 +173,67 @@ static int remember_delete(struct engine_plan *d, struct item *it)
 {
 	if (d->n_deletes == d->cap_deletes) {
 		size_t cap = d->cap_deletes ? d->cap_deletes * 2 : 64;
-		struct planned_delete *more = realloc(d->deletes, cap * sizeof *more);
+		struct planned *more = realloc(d->deletes, cap * sizeof *more);
 
 		if (!more)
 			return -ENOMEM;
 		d->deletes = more;
 		d->cap_deletes = cap;
 	}
-	d->deletes[d->n_deletes] = (struct planned_delete){
+	d->deletes[d->n_deletes] = (struct planned){
 		.path = strdup(it->path),
 		.size = it->r.version.size,
 		.reason = it->plan.reason,
-		.excused = it->confirmed || guard_excuse(d->guard, &it->row.digest, clock_monotonic_ms()),
+		.confirmed = it->confirmed,
+		.has_digest = it->row.synced,
+		.digest = it->row.digest,
 	};
 	return d->deletes[d->n_deletes++].path ? 0 : -ENOMEM;
+}
+
+static int remember_vanished(struct engine_plan *d, const struct item *it, int64_t size)
+{
+	if (d->n_vanished == VANISHED_MAX)
+		return emit(d, "hold", it->path, size, held_vanished);
+	d->vanished[d->n_vanished] =
+		(struct planned){.path = strdup(it->path), .size = size, .reason = it->plan.reason};
+	if (!d->vanished[d->n_vanished++].path)
+		return -ENOMEM;
+	return d->n_vanished == VANISHED_MAX ? tell_vanished(d) : 0;
+}
+
+/* Is there room for what must be rescued first? */
+static bool can_rescue(struct engine_plan *d, const struct item *it)
+{
+	int64_t size = it->r.version.size;
+
+	if (it->no_rescue)
+		return true;
+	if (size > pair_rescue_room(&d->shadow))
+		return false;
+	d->shadow.ip.rescue_used += size;
+	return true;
+}
+
+static int tell_upload(struct engine_plan *d, struct item *it, int64_t size)
+{
+	if (judge_parked(it))
+		return emit(d, "skip", it->path, size, "failed before; it is tried again in its time");
+	if (d->item_vanished)
+		return remember_vanished(d, it, size);
+	d->totals.uploads++;
+	d->totals.bytes += size;
+	if (!it->row.synced && it->l.has_digest)
+		guard_appeared(d->guard, it->path, &it->l.digest, clock_monotonic_ms());
+	return emit(d, "upload", it->path, size, it->plan.reason);
+}
+
+static int tell_delete(struct engine_plan *d, struct item *it)
+{
+	if (d->shadow.ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE) && !it->confirmed)
+		return emit(d, "hold", it->path, it->r.version.size,
+			    "a first sync deletes nothing that was there before");
+	return remember_delete(d, it);
 }
 
 static int tell(struct engine_plan *d, struct item *it)
@@ -142,19 +241,18 @@ static int tell(struct engine_plan *d, struct item *it)
 	int64_t size = it->l.presence == PLAN_FILE ? it->l.size : it->r.version.size;
 
 	switch (it->plan.verdict) {
-	case PLAN_UPLOAD:
 	case PLAN_RESCUE_UPLOAD:
-		d->totals.uploads++;
-		d->totals.bytes += size;
-		if (!it->row.synced && it->l.has_digest)
-			guard_appeared(d->guard, it->path, &it->l.digest, clock_monotonic_ms());
-		return emit(d, "upload", it->path, size, it->plan.reason);
-	case PLAN_DELETE_REMOTE:
 	case PLAN_RESCUE_DELETE:
-		if (d->shadow.ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE) && !it->confirmed)
-			return emit(d, "hold", it->path, size,
-				    "a first sync deletes nothing that was there before");
-		return remember_delete(d, it);
+		if (!can_rescue(d, it))
+			return emit(d, "hold", it->path, it->r.version.size,
+				    "what is there is too large to be rescued today");
+		return it->plan.verdict == PLAN_RESCUE_UPLOAD ? tell_upload(d, it, size) : tell_delete(d, it);
+	case PLAN_UPLOAD: return tell_upload(d, it, size);
+	case PLAN_DELETE_REMOTE: return tell_delete(d, it);
+	case PLAN_WRITE_ROW: /* nothing to be told, but it may be what another path was moved to */
+		if (!it->row.synced)
+			guard_appeared(d->guard, it->path, &it->r.version.digest, clock_monotonic_ms());
+		return 0;
 	case PLAN_HOLD_FOREIGN:
 	case PLAN_HOLD_LOCAL: return emit(d, "hold", it->path, size, it->plan.reason);
 	default: return 0;
@@ -225,6 +323,7 @@ static void next_item(struct engine_plan *d)
 		struct scan_item *found = &d->result.items[d->next];
 		struct item *it = &d->item;
 
+		d->item_vanished = walk_vanished(&d->shadow, found);
 		free(it->local);
 		*it = (struct item){.pair = &d->shadow, .path = found->path};
 		if (names_decode(found->path, &it->local) < 0 || judge_load_row(it) < 0) {
@@ -349,10 +448,15 @@ static void step(struct engine_plan *d)
 static void begin_run(struct worker_job *work)
 {
 	struct engine_plan *d = (struct engine_plan *)((char *)work - offsetof(struct engine_plan, work));
-	_cleanup_close_ int root = local_root_open(d->spec->local_path);
+	_cleanup_close_ int root = -1;
 	struct stat st;
 
-	d->error = root < 0 ? root : 0;
+	if (d->has_root) {
+		d->error = root_open_checked(&d->shadow, &root);
+	} else {
+		root = local_root_open(d->spec->local_path);
+		d->error = MIN(root, 0);
+	}
 	if (d->error < 0 || fstat(root, &st) < 0) {
 		d->error = d->error < 0 ? d->error : -errno;
 		return;
@@ -396,6 +500,18 @@ bool plans_use(struct engine *e, const struct remote *remote)
 	return false;
 }
 
+/* What a run would know. The pair may be gone before the plan is made. */
+static void take_state(struct engine_plan *d, struct pair *p)
+{
+	report_totals(p);
+	d->shadow.ip = p->ip;
+	d->shadow.accept_empty = p->accept_empty;
+	d->has_root = p->started;
+	d->shadow.marked = p->marked;
+	d->shadow.root_fsid = p->root_fsid;
+	d->shadow.root_ino = p->root_ino;
+}
+
 int engine_plan_start(struct engine *e, const char *name, const struct pair_spec *spec, engine_plan_cb cb,
 		      void *arg, struct engine_plan **ret_plan)
 {
@@ -414,13 +530,13 @@ int engine_plan_start(struct engine *e, const char *name, const struct pair_spec
 	d->arg = arg;
 	LIST_INSERT_HEAD(&e->plans, d, link);
 	d->spec = pair_spec_copy(p ? p->spec : spec);
-	d->guard = guard_new();
+	d->guard = p ? guard_copy(p->guard) : guard_new();
 	d->shadow.engine = e;
 	d->shadow.spec = d->spec;
 	d->shadow.ip.key = 0; /* no rows: scan.h */
 	d->shadow.ip.first_sync = true;
 	if (p)
-		d->shadow.ip = p->ip;
+		take_state(d, p);
 	engine_own_dirs(e, &d->shadow.rules);
 	if (d->spec && !d->spec->remote_prefix)
 		d->spec->remote_prefix = strdup("");

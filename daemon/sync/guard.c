@@ -7,6 +7,7 @@
  * ring's tail is the end of its chain, so nothing ever needs unlinking. */
 #include "sync/guard.h"
 #include "base/util.h"
+#include <errno.h>
 #include <string.h>
 
 #define WINDOW_SECONDS (GUARD_WINDOW_MS / 1000)
@@ -52,6 +53,31 @@ static void drop_ring(struct guard *g)
 	g->ring = NULL;
 	g->by_content = g->by_path = NULL;
 	g->cap = 0;
+}
+
+static int copy_ring(const struct guard *g, struct guard *to)
+{
+	to->ring = malloc(g->cap * sizeof(*g->ring));
+	to->by_content = malloc(g->cap * sizeof(*g->by_content));
+	to->by_path = malloc(g->cap * sizeof(*g->by_path));
+	if (!to->ring || !to->by_content || !to->by_path)
+		return -ENOMEM;
+	memcpy(to->ring, g->ring, g->cap * sizeof(*g->ring));
+	memcpy(to->by_content, g->by_content, g->cap * sizeof(*g->by_content));
+	memcpy(to->by_path, g->by_path, g->cap * sizeof(*g->by_path));
+	return 0;
+}
+
+struct guard *guard_copy(const struct guard *g)
+{
+	struct guard *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *g;
+	copy->ring = NULL;
+	copy->by_content = copy->by_path = NULL;
+	return g->cap && copy_ring(g, copy) < 0 ? guard_free(copy) : copy;
 }
 
 struct guard *guard_free(struct guard *g)

@@ -12,7 +12,8 @@
 	600000 /* how long a content that newly appeared can excuse a deletion: a scan of a large tree */
 
 struct guard;
-struct guard *guard_new(void); /* NULL: out of memory */
+struct guard *guard_new(void);                   /* NULL: out of memory */
+struct guard *guard_copy(const struct guard *g); /* for a dry run; NULL: out of memory */
 struct guard *guard_free(struct guard *g);
 
 /* known: files the pair knows, those of the pending deletions included, those sent already not. pending:

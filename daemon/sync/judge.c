@@ -41,8 +41,8 @@ static int drop_row(struct item *it)
 	return r;
 }
 
-int judge_put_row(struct item *it, const struct remote_version *v, bool sig_valid, unsigned keep_flags,
-		  unsigned set_flags)
+static void set_row(struct item *it, const struct remote_version *v, bool sig_valid, unsigned keep_flags,
+		    unsigned set_flags)
 {
 	it->row.synced = true;
 	it->row.digest = v->digest;
@@ -51,6 +51,12 @@ int judge_put_row(struct item *it, const struct remote_version *v, bool sig_vali
 	it->row.sig = sig_valid ? it->sig : (struct index_sig){0};
 	it->row.flags = (it->row.flags & keep_flags) | set_flags | (it->found.linked ? INDEX_LINKED : 0);
 	it->row.note = INDEX_NOTE_NONE;
+}
+
+int judge_put_row(struct item *it, const struct remote_version *v, bool sig_valid, unsigned keep_flags,
+		  unsigned set_flags)
+{
+	set_row(it, v, sig_valid, keep_flags, set_flags);
 	return put_row(it);
 }
 
@@ -70,12 +76,14 @@ int judge_unnote(struct item *it)
 	return it->row.synced ? put_row(it) : drop_row(it);
 }
 
+enum own_write { OWN_NONE, OWN_VERSION, OWN_DELETION };
+
 /* A remote version that is a write of ours in doubt or remembered becomes the row's version; an absence that
  * is a deletion of ours drops the row. Without this a kill between the server's commit and the index would
  * make our own file foreign. */
-static int adopt_own_writes(struct item *it)
+static enum own_write own_write(const struct item *it)
 {
-	struct pair *p = it->pair;
+	const struct pair *p = it->pair;
 	struct index *index = p->engine->p.index;
 	int64_t now = clock_wall_ms();
 	const struct remote_version *v = &it->r.version;
@@ -88,13 +96,13 @@ static int adopt_own_writes(struct item *it)
 
 		if (!same &&
 		    (noted || index_remembers(index, p->ip.key, it->path, INDEX_NOTE_HASH, &v->digest, now)))
-			return judge_put_row(it, v, false, INDEX_LINKED, 0);
+			return OWN_VERSION;
 	} else if (it->r.presence == PLAN_ABSENT && it->has_row) {
 		if (it->row.note == INDEX_NOTE_DELETED ||
 		    index_remembers(index, p->ip.key, it->path, INDEX_NOTE_DELETED, NULL, now))
-			return drop_row(it);
+			return OWN_DELETION;
 	}
-	return 0;
+	return OWN_NONE;
 }
 
 /* Is this very version of the path held, and what did its user say? A hold of another version is over. */
@@ -124,7 +132,7 @@ static bool look_at_hold(struct item *it)
 	       hold.reason != INDEX_HOLD_RENAMED;
 }
 
-void judge_dry(struct item *it)
+static void ask_plan(struct item *it)
 {
 	struct pair *p = it->pair;
 	struct plan_row row = {
@@ -149,11 +157,27 @@ void judge_dry(struct item *it)
 
 int judge(struct item *it)
 {
-	int r = adopt_own_writes(it);
+	enum own_write own = own_write(it);
+	int r = own == OWN_VERSION    ? judge_put_row(it, &it->r.version, false, INDEX_LINKED, 0)
+		: own == OWN_DELETION ? drop_row(it)
+				      : 0;
 
 	if (r >= 0)
-		judge_dry(it);
+		ask_plan(it);
 	return r;
+}
+
+void judge_dry(struct item *it)
+{
+	enum own_write own = own_write(it);
+
+	if (own == OWN_VERSION)
+		set_row(it, &it->r.version, false, INDEX_LINKED, 0);
+	else if (own == OWN_DELETION)
+		it->row = (struct index_row){0};
+	if (own != OWN_NONE)
+		it->has_row = own == OWN_VERSION;
+	ask_plan(it);
 }
 
 int judge_hold(struct item *it, enum index_hold_reason reason, bool side_local,

@@ -17,6 +17,18 @@ int64_t pair_setting(const struct pair *p, int64_t own, int64_t global)
 	return own == PAIR_DEFAULT ? global : own;
 }
 
+int64_t pair_rescue_room(struct pair *p)
+{
+	int64_t today = clock_wall_ms() / DAY_MS;
+
+	if (p->ip.rescue_day != today) {
+		p->ip.rescue_day = today;
+		p->ip.rescue_used = 0;
+	}
+	return pair_setting(p, p->spec->rescue_bytes, p->engine->p.settings->rescue_bytes) -
+	       p->ip.rescue_used;
+}
+
 char *pair_full_path(const struct pair *p, const char *path)
 {
 	char *full = NULL;

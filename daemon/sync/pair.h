@@ -281,6 +281,7 @@ int pair_begin_first_sync(struct pair *p, const char *why, bool drop_rows);
 void pair_check_first_sync(struct pair *p); /* is it over? */
 void pair_set_settings(struct pair *p);
 int64_t pair_setting(const struct pair *p, int64_t own, int64_t global);
+int64_t pair_rescue_room(struct pair *p); /* bytes that may still be rescued today */
 char *pair_full_path(const struct pair *p,
 		     const char *path); /* the stored path: prefix + path; NULL out of memory */
 void pair_hint(struct pair *p, const char *local, enum settle_kind kind);
@@ -411,6 +412,9 @@ void walk_want(struct pair *p, const char *prefix, bool walk, bool listing, bool
 void walk_pump(struct pair *p);
 void walk_cancel(struct pair *p);
 bool walk_pending(const struct pair *p);
+/* So many known files gone from the server: the bucket is not what it was. */
+#define VANISHED_MAX 20
+bool walk_vanished(const struct pair *p, const struct scan_item *found); /* one of them */
 void walk_want_polled(struct pair *p); /* every directory that could not be watched */
 void renamed_free(struct renamed *x);  /* NULL-safe */
 void walk_on_hint(void *arg, enum watch_hint hint, const char *path, const char *new_path, bool is_dir);

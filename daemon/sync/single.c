@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #define BLOCK_BYTES    RUN_BYTES
-#define DAY_MS         (24 * 3600 * 1000LL)
 #define PROGRESS_BYTES (4 << 20) /* a watcher hears of a stream this often at most */
 
 struct single {
@@ -352,17 +351,11 @@ static void rescue(struct single *s)
 {
 	struct pair *p = s->pair;
 	struct item *it = s->item;
-	int64_t today = clock_wall_ms() / DAY_MS;
 	_cleanup_free_ char *full = pair_full_path(p, it->path);
 	_cleanup_free_ char *original = fs_join(p->spec->local_path, it->local);
 	int r = full && original ? 0 : -ENOMEM;
 
-	if (p->ip.rescue_day != today) {
-		p->ip.rescue_day = today;
-		p->ip.rescue_used = 0;
-	}
-	if (p->ip.rescue_used + it->r.version.size >
-	    pair_setting(p, p->spec->rescue_bytes, p->engine->p.settings->rescue_bytes)) {
+	if (it->r.version.size > pair_rescue_room(p)) {
 		hold_too_large(s);
 		return;
 	}

@@ -12,7 +12,6 @@
 #define POLLED_SUBTREES                                                                                      \
 	100 /* more directories than this are no list of scans, each compared with all: the tree is walked   \
 	     */
-#define VANISHED_MAX 20 /* so many known files gone from the server: the bucket is not what it was */
 #define RETRY_MAX_MS                                                                                         \
 	60000 /* a scan that fails is not begun again at once, but what it would find waits for it */
 
@@ -216,11 +215,11 @@ static void take_item(struct walk *w, const struct scan_item *found)
 
 /* A known file is gone from the server, and we did not delete it. One is put back; many say that the bucket
  * is not what it was. So none is acted on before the listing is whole, and their number known. A file that is
- * gone here as well loses nothing, and one that is active has been decided upon. */
-static bool has_vanished(struct pair *p, const struct scan_item *found)
+ * gone here as well loses nothing. */
+bool walk_vanished(const struct pair *p, const struct scan_item *found)
 {
 	return found->has_row && found->remote_known && !found->remote_present &&
-	       found->local != PLAN_ABSENT && !p->accept_empty && !item_find(p, found->path) &&
+	       found->local != PLAN_ABSENT && !p->accept_empty &&
 	       !index_remembers(p->engine->p.index, p->ip.key, found->path, INDEX_NOTE_DELETED, NULL,
 				clock_wall_ms());
 }
@@ -231,7 +230,8 @@ static bool take_items(struct walk *w)
 	for (size_t i = 0; i < w->result.n_items; i++) {
 		struct scan_item *found = &w->result.items[i];
 
-		if (!has_vanished(w->pair, found)) {
+		/* One that is active has been decided upon. */
+		if (item_find(w->pair, found->path) || !walk_vanished(w->pair, found)) {
 			take_item(w, found);
 			continue;
 		}
