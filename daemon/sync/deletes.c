@@ -41,7 +41,8 @@ static bool new_name_pending(struct item *it)
 	       row.written_ns < renamed->at_ns;
 }
 
-/* The new name of a rename cannot be carried now: the old one is all the server has of these bytes. */
+/* The new name of a rename cannot be carried now: the old one is all the server has of these bytes. A hold
+ * that says so is believed when nobody remembers the rename any more, until the bytes show up. */
 static bool renamed_is_parked(struct item *it)
 {
 	struct pair *p = it->pair;
@@ -49,6 +50,8 @@ static bool renamed_is_parked(struct item *it)
 	char reason[32];
 	int64_t retry_ms;
 
+	if (!renamed && it->held_renamed)
+		return !is_excused(it);
 	if (!renamed ||
 	    index_skip_get(p->engine->p.index, p->ip.key, renamed->new_path, reason, &retry_ms) < 0)
 		return false;
@@ -76,7 +79,7 @@ static bool pass_guard(struct pair *p)
 	TAILQ_FOREACH(it, &p->deletes, link)
 		guard_vanished(p->guard, it->path);
 	TAILQ_FOREACH(it, &p->deletes, link)
-		pending += !it->confirmed && !is_excused(it);
+		pending += !it->confirmed && !it->held && !is_excused(it);
 
 	bool mass = guard_must_hold(p->guard, now, p->ip.files, pending,
 				    pair_setting(p, p->spec->max_deletes, s->max_deletes),
@@ -92,7 +95,9 @@ static bool pass_guard(struct pair *p)
 			break;
 		if (it->confirmed)
 			continue;
-		if (p->ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE))
+		if (it->held) /* until that is confirmed or undone, however few are left */
+			item_done(it);
+		else if (p->ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE))
 			r = hold(it, INDEX_HOLD_FIRST_SYNC);
 		else if (renamed_is_parked(it))
 			r = hold(it, INDEX_HOLD_RENAMED);

@@ -230,6 +230,9 @@ static int tell_upload(struct engine_plan *d, struct item *it, int64_t size)
 
 static int tell_delete(struct engine_plan *d, struct item *it)
 {
+	if (it->held || it->held_renamed)
+		return emit(d, "hold", it->path, it->r.version.size,
+			    "held until it is confirmed or restored");
 	if (d->shadow.ip.first_sync && (it->row.flags & INDEX_FROM_BEFORE) && !it->confirmed)
 		return emit(d, "hold", it->path, it->r.version.size,
 			    "a first sync deletes nothing that was there before");

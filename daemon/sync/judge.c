@@ -105,13 +105,14 @@ static enum own_write own_write(const struct item *it)
 	return OWN_NONE;
 }
 
-/* Is this very version of the path held, and what did its user say? A hold of another version is over. */
+/* Is this very version of the path held, and what did its user say? A hold of another version is over; one
+ * that ends by itself is asked about again each time. */
 static bool look_at_hold(struct item *it)
 {
 	struct pair *p = it->pair;
 	struct index_hold hold;
 
-	it->confirmed = it->no_rescue = false;
+	it->confirmed = it->no_rescue = it->held_renamed = false;
 	if (index_hold_get(p->engine->p.index, p->ip.key, it->path, &hold) < 0)
 		return false;
 
@@ -128,8 +129,8 @@ static bool look_at_hold(struct item *it)
 		return !hold.confirmed;
 	it->confirmed = same && hold.confirmed;
 	it->no_rescue = it->confirmed && hold.reason == INDEX_HOLD_TOO_LARGE;
-	return same && !hold.confirmed && hold.reason != INDEX_HOLD_TOO_LARGE &&
-	       hold.reason != INDEX_HOLD_RENAMED;
+	it->held_renamed = same && !hold.confirmed && hold.reason == INDEX_HOLD_RENAMED;
+	return same && !hold.confirmed && hold.reason != INDEX_HOLD_TOO_LARGE && !it->held_renamed;
 }
 
 static void ask_plan(struct item *it)
@@ -145,7 +146,7 @@ static void ask_plan(struct item *it)
 		.mode = p->spec->mode,
 		.foreign_remove = p->spec->foreign == PAIR_FOREIGN_REMOVE,
 		.first_sync = p->ip.first_sync,
-		.held = look_at_hold(it),
+		.held = it->held = look_at_hold(it),
 	};
 
 	memcpy(row.version.updated_at, it->row.updated_at, sizeof row.version.updated_at);

@@ -86,6 +86,8 @@ struct item {
 	bool suspect;      /* may be what made a batch fail: sent alone */
 	bool excused;      /* a deletion that another path with this content, or a rename, excuses */
 	size_t slot;       /* in its job's array */
+	bool held;         /* this very version of it, and not confirmed */
+	bool held_renamed; /* … because its new name could not be carried */
 	bool confirmed;    /* its hold was confirmed: no guard */
 	bool no_rescue;    /* … and no rescue either */
 	struct local_state found;

@@ -106,6 +106,25 @@ def _(w):
     assert_equal(w.daemon.held(), [])
 
 
+@test('a held deletion stays held, however few are left', files=TREE)
+def _(w):
+    delete_all(w)
+    wait_held(w, 120)
+    w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'restore', 'paths': sorted(TREE)[1:]}, seconds=60)
+    w.wait_status(lambda s: not s['files_pending'], what='119 of them here again')
+    for again in (False, True):
+        if again:
+            w.daemon.restart()
+        list(w.daemon.stream('Rescan', {'name': 'docs'}))
+        w.write('new', b'%d' % again)
+        w.wait_status(lambda s: not s['files_pending'], what='what the scan found looked at')
+        assert_equal([h['path'] for h in w.daemon.held()], sorted(TREE)[:1])
+        assert sorted(TREE)[0] in w.remote()
+    actions = [r['action'] for r in w.daemon.stream('Plan', {'name': 'docs'}) if r.get('action')]
+    assert_equal([(a['action'], a['path']) for a in actions], [('hold', sorted(TREE)[0])])
+    assert_equal(w.server.count('delete'), 0)
+
+
 @test('a restore that fails says which path, and what to do about it', files=TREE)
 def _(w):
     delete_all(w)

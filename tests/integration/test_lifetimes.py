@@ -36,6 +36,10 @@ def _(w):
     w.server.put(w.bucket, 'after', b'came later')
     w.daemon.call('Rescan', {'name': 'docs'})
     wait_until(lambda: 'after' not in w.remote(), 20, 'what came after the first sync deleted')
+    # What the first sync held is held still, though it is over.
+    list(w.daemon.stream('Rescan', {'name': 'docs'}))
+    w.wait_status(lambda s: not s['files_pending'], what='what the scan found looked at')
+    assert_equal([h['path'] for h in w.daemon.held()], ['f00'])
     assert 'f00' in w.remote()
 
 
