@@ -65,7 +65,7 @@ static void refuse(struct change *c, enum engine_error_kind kind, int code, cons
 /* The daemon ends. What was stored already is carried out when it starts again. */
 static void cancel(struct change *c)
 {
-	refuse(c, ENGINE_LOCAL, ERR_CANCELED, NULL, NULL, "the daemon is stopping");
+	refuse(c, ENGINE_LOCAL, ERR_CANCELED, NULL, "the daemon is stopping");
 }
 
 void changes_cancel(struct engine *e)
