@@ -136,8 +136,11 @@ static void client_free(cfipc_client *client)
 		close(client->epoll_fd);
 	if (client->timer_fd >= 0)
 		close(client->timer_fd);
-	if (client->start_fd >= 0)
+	if (client->start_fd >= 0) {
+		if (client_check(client) >= 0)
+			start_abandon(client->start_fd);
 		close(client->start_fd);
+	}
 	if (client->wake)
 		cfipc_client_set_wakeup(client, NULL, NULL);
 	wake_unref(client->wake);

@@ -162,5 +162,6 @@ char *address_user(void);
 
 /* systemctl --user start carbonfilesd.socket: a pidfd, -errno. */
 int start_socket_unit(void);
+void start_abandon(int pidfd); /* nobody waits for it any more; the descriptor stays the caller's */
 
 void library_log(enum cfipc_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
