@@ -32,7 +32,10 @@
 #define EXIT_CONFIG 78   /* sysexits.h EX_CONFIG: a restart does not help, the unit does not try */
 #define DESCRIPTORS                                                                                          \
 	4096 /* 256 connections of the socket, transfers, the index; asked for where the limit allows */
-#define USER_AGENT "carbonfilesd/" PACKAGE_VERSION
+/* With --system: its members may do everything, and the socket is theirs. Without such a group, root alone.
+ */
+#define ADMIN_GROUP "carbonfilesd"
+#define USER_AGENT  "carbonfilesd/" PACKAGE_VERSION
 
 /* A profile's way to its server. */
 struct client {
@@ -418,8 +421,10 @@ static int start_ipc(struct daemon *d)
 		.api_make = api_make,
 		.profile_changed = profile_changed,
 	};
-	struct ipc_server_options options = {
-		.version = PACKAGE_VERSION, .system = d->options->system, .limits = ipc_limits_default};
+	struct ipc_server_options options = {.version = PACKAGE_VERSION,
+					     .system = d->options->system,
+					     .admin_group = d->options->system ? ADMIN_GROUP : NULL,
+					     .limits = ipc_limits_default};
 	const char *path = d->settings.listen ? d->settings.listen : d->dirs.socket;
 	int r = ipc_new(&context, &options, &d->ipc);
 
