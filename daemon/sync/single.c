@@ -10,7 +10,10 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#define BLOCK_BYTES    RUN_BYTES
+/* One turn of a worker. The worker waits for the loop between turns, so a turn is long; within it the bytes
+ * are hashed step by step while they are in the core's cache. */
+#define BLOCK_BYTES    (4 << 20)
+#define HASH_STEP      (256 << 10)
 #define PROGRESS_BYTES (4 << 20) /* a watcher hears of a stream this often at most */
 
 struct single {
@@ -399,6 +402,27 @@ static void open_run(struct worker_job *work)
 	s->item->read_error = MIN(s->fd, 0);
 }
 
+static int read_and_hash(struct single *s, char *block, size_t want)
+{
+	for (size_t done = 0; done < want;) {
+		size_t step = MIN(want - done, (size_t)HASH_STEP);
+		ssize_t n = fs_pread_full(s->fd, block + done, step, s->read_bytes);
+
+		if (n < 0)
+			return (int)n;
+		if ((size_t)n != step) /* the file shrank: what was announced cannot be sent */
+			return -ESTALE;
+
+		int r = digest_stream_update(s->digest, block + done, step);
+
+		if (r < 0)
+			return r;
+		done += step;
+		s->read_bytes += n;
+	}
+	return 0;
+}
+
 static void block_run(struct worker_job *work)
 {
 	struct single *s = of_work(work);
@@ -410,15 +434,7 @@ static void block_run(struct worker_job *work)
 		s->work_error = -ENOMEM;
 		return;
 	}
-	ssize_t n = fs_pread_full(s->fd, s->block, want, s->read_bytes);
-
-	if (n < 0 ||
-	    (size_t)n != want) { /* an error, or the file shrank: what was announced cannot be sent */
-		s->work_error = n < 0 ? (int)n : -ESTALE;
-		return;
-	}
-	s->work_error = digest_stream_update(s->digest, s->block, want);
-	s->read_bytes += n;
+	s->work_error = read_and_hash(s, s->block, want);
 	s->block_last = s->read_bytes == s->size;
 	if (s->work_error < 0 || !s->block_last)
 		return;
