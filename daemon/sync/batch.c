@@ -13,6 +13,11 @@ void batch_size_init(struct batch_size *b)
 	*b = (struct batch_size){.files = BATCH_FIRST, .ceiling = BATCH_MAX_FILES};
 }
 
+size_t batch_size_after(const struct batch_size *b)
+{
+	return b->direction > 0 || b->best_rate <= 0 ? clamp(b, b->files * 2) : b->files;
+}
+
 static void settle(struct batch_size *b, size_t files)
 {
 	b->files = clamp(b, files);
@@ -35,14 +40,17 @@ static void move(struct batch_size *b, size_t n, double rate, int direction)
 	b->direction = direction;
 }
 
-static void grown(struct batch_size *b, size_t n, double rate, bool late)
+static void grown(struct batch_size *b, size_t n, double rate, int64_t took_ms)
 {
+	bool late = took_ms > BATCH_TARGET_MS;
 	double gain = rate / b->best_rate;
 
 	/* the last step may be shorter than a doubling: then a third of it is asked in proportion */
 	double worth =
 		late ? 1 + (BATCH_WORTH_LATE - 1) * ((double)n / (double)b->last_files - 1) : BATCH_RISING;
 
+	if (took_ms < BATCH_SHORT_MS)
+		worth = BATCH_SHORT_LOSS;
 	if (gain >= worth)
 		move(b, n, rate, 1);
 	else if (late || gain < 1 / BATCH_RISING)
@@ -97,7 +105,7 @@ void batch_size_ended(struct batch_size *b, size_t n, int64_t took_ms)
 	if (b->best_rate <= 0)
 		move(b, n, rate, late ? -1 : 1);
 	else if (b->direction > 0)
-		grown(b, n, rate, late);
+		grown(b, n, rate, took_ms);
 	else if (b->direction < 0)
 		shrunk(b, n, rate, late);
 	else

@@ -11,6 +11,10 @@
 #define BATCH_TARGET_MS 2000 /* longer requests make a failure expensive and progress jerky */
 
 #define BATCH_RISING 1.1 /* below this a gain in files per second is noise */
+/* Of requests that short the scheduler's noise is larger than any gain, and longer ones cost nobody anything:
+ * only a loss that no noise explains ends their growth. */
+#define BATCH_SHORT_MS   100
+#define BATCH_SHORT_LOSS 0.5
 /* Growing on beyond the target needs a doubling to gain a third: then the fixed cost of a request was more
  * than half of it. The other way round, halving may lose a quarter at most. */
 #define BATCH_WORTH_LATE 1.33
@@ -31,6 +35,8 @@ struct batch_size {
 };
 
 void batch_size_init(struct batch_size *b);
+/* The size after the request that is on its way now, if that goes well. */
+size_t batch_size_after(const struct batch_size *b);
 /* A request of n files ended well after took_ms (look-up included). One that was far from full says nothing
  * about the size, unless it took too long all the same (cut at BATCH_MAX_BYTES on a slow line). */
 void batch_size_ended(struct batch_size *b, size_t n, int64_t took_ms);

@@ -67,8 +67,53 @@ void job_inspect_run(struct worker_job *work)
 	j->root_error = root_open_checked(p, &root);
 	if (j->root_error < 0)
 		return;
+
+	_cleanup_(local_way_done) struct local_way way;
+
+	local_way_init(&way, root, &p->rules);
 	for (size_t i = 0; i < j->n; i++)
-		local_inspect(root, j->items[i]->local, &p->rules, &j->items[i]->found);
+		local_way_inspect(&way, j->items[i]->local, &j->items[i]->found);
+}
+
+static void read_item(struct local_way *way, struct item *it)
+{
+	it->was_read = true;
+	it->read_error = local_way_read(way, it->local, (size_t)it->pair->batch_file_bytes, &it->data,
+					&it->len, &it->sig, &it->racy);
+	if (it->read_error < 0)
+		return;
+	it->read_error = digest_of(it->data, it->len, &it->l.digest);
+	it->l.has_digest = it->read_error == 0;
+	it->l.size = (int64_t)it->len;
+}
+
+/* Looks at every path of a job, and reads as many as a run has of those that will probably travel. The rows
+ * are known already. */
+static void prepare_run(struct worker_job *work)
+{
+	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
+	struct pair *p = j->pair;
+	size_t bytes = 0;
+	_cleanup_close_ int root = -1;
+
+	j->root_error = root_open_checked(p, &root);
+	if (j->root_error < 0)
+		return;
+
+	_cleanup_(local_way_done) struct local_way way;
+
+	local_way_init(&way, root, &p->rules);
+	for (size_t i = 0; i < j->n; i++) {
+		struct item *it = j->items[i];
+
+		local_way_inspect(&way, it->local, &it->found);
+		job_take_local(it);
+		if (bytes < RUN_BYTES && it->l.presence == PLAN_FILE && !it->l.has_digest &&
+		    it->l.size <= p->batch_file_bytes) {
+			read_item(&way, it);
+			bytes += it->len;
+		}
+	}
 }
 
 static void read_run(struct worker_job *work)
@@ -83,17 +128,14 @@ static void read_run(struct worker_job *work)
 	j->root_error = root_open_checked(p, &root);
 	if (j->root_error < 0)
 		return;
-	for (; i < j->n_send && bytes < RUN_BYTES; i++) {
-		struct item *it = j->send[i];
 
-		it->read_error = local_read(root, it->local, &p->rules, (size_t)p->batch_file_bytes,
-					    &it->data, &it->len, &it->sig, &it->racy);
-		if (it->read_error == 0) {
-			it->read_error = digest_of(it->data, it->len, &it->l.digest);
-			it->l.has_digest = it->read_error == 0;
-			it->l.size = (int64_t)it->len;
-			bytes += it->len;
-		}
+	_cleanup_(local_way_done) struct local_way way;
+
+	local_way_init(&way, root, &p->rules);
+	for (; i < j->n_send && bytes < RUN_BYTES; i++) {
+		if (!j->send[i]->was_read)
+			read_item(&way, j->send[i]);
+		bytes += j->send[i]->len;
 	}
 	j->run_to = i;
 }
@@ -123,18 +165,33 @@ bool job_root_ok(struct job *j)
 	return false;
 }
 
+/* Nothing of it is on its way any more: another job may have the lane. */
+static void leave_lane(struct job *j)
+{
+	struct pair *p = j->pair;
+
+	if (p->small != j)
+		return;
+	p->small = NULL;
+	p->server->small_busy = false;
+	server_pump(p->server);
+}
+
 static void job_end(struct job *j)
 {
 	struct pair *p = j->pair;
 
 	job_release(j);
-	p->small = NULL;
-	p->server->small_busy = false;
+	leave_lane(j);
+	if (p->ahead == j)
+		p->ahead = NULL;
+	if (p->recording == j)
+		p->recording = NULL;
 	job_free(j);
 	pair_check_first_sync(p);
 	wait_check(p);
 	report_changed(p);
-	server_pump(p->server);
+	pair_pump_later(p);
 }
 
 static void finish_item(struct job *j, struct item *it)
@@ -228,36 +285,95 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 	pair_remote_failed(p, error, true);
 }
 
-/* One part and the server's word about it. */
-static void record_part(struct job *j, struct item *it, const struct remote_file *file)
+/* The server's word about one part. True: it has what we sent. */
+static bool take_answer(struct job *j, struct item *it, const struct remote_file *file)
 {
-	leave(j, it);
+	_cleanup_free_ char *full = pair_full_path(j->pair, it->path);
 
-	char *full = pair_full_path(j->pair, it->path);
-	bool ours = full && file && strcmp(full, file->path) == 0;
-
-	free(full);
-	if (!ours) {
+	if (!full || !file || strcmp(full, file->path) != 0) {
 		log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(j->pair->spec->name), LOG_PATH(it->path)),
 			  "the server answered an upload with another path");
+		leave(j, it);
 		doubt_begin(it, false);
-		return;
+		return false;
 	}
 	if (!file->version.has_digest || !digest_equal(&file->version.digest, &it->l.digest)) {
+		leave(j, it);
 		item_wrong_hash(it, &file->version);
-		return;
+		return false;
 	}
-	judge_written(it, &file->version, "upload");
-	settle_uploaded(j->pair->settle, it->path, clock_monotonic_ms(), clock_monotonic_ms() - j->began_ms);
-	item_done(it);
+	it->r = (struct plan_remote){.presence = PLAN_FILE, .version = file->version};
+	return true;
+}
+
+/* The next few of what the server has stored become rows, in one transaction. True: all have. */
+static bool record_some(struct job *j, size_t some)
+{
+	struct pair *p = j->pair;
+	size_t end = MIN(j->n_recorded + some, j->n_sent);
+
+	if (index_begin(p->engine->p.index) < 0)
+		pair_index_failed(p, -EIO);
+	for (; j->n_recorded < end; j->n_recorded++) {
+		struct item *it = j->sent[j->n_recorded];
+
+		leave(j, it);
+		judge_written(it, &it->r.version, "upload");
+		settle_uploaded(p->settle, it->path, j->ended_ms, j->ended_ms - j->began_ms);
+		item_done(it);
+	}
+
+	int r = index_commit(p->engine->p.index);
+
+	if (r < 0)
+		pair_index_failed(p, r);
+	return j->n_recorded == j->n_sent;
+}
+
+static void record_next(void *arg)
+{
+	struct job *j = arg;
+
+	if (record_some(j, RECORD_STEP) || loop_defer(j->pair->engine->p.loop, record_next, j) < 0)
+		job_record_all(j);
+}
+
+void job_record_all(struct job *j)
+{
+	if (!j)
+		return;
+	loop_undefer(j->pair->engine->p.loop, j);
+	while (!record_some(j, RECORD_STEP))
+		;
+	job_end(j);
+}
+
+/* Everything is stored: the lane is free at once, and while the next request is on its way the rows are
+ * written, a few at a time. */
+static void answered(struct job *j, const struct remote_file *files, size_t n)
+{
+	struct pair *p = j->pair;
+	size_t kept = 0;
+
+	j->ended_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < j->n_sent; i++)
+		if (take_answer(j, j->sent[i], i < n ? &files[i] : NULL))
+			j->sent[kept++] = j->sent[i];
+	batch_size_ended(&p->server->batch, j->n_sent, j->ended_ms - j->began_ms);
+	j->n_sent = kept;
+	report_bytes(p, (int64_t)j->fed_bytes);
+	job_record_all(p->recording);
+	p->recording = j;
+	leave_lane(j); /* its pump comes before the first step */
+	server_online(p->server);
+	if (loop_defer(p->engine->p.loop, record_next, j) < 0)
+		job_record_all(j);
 }
 
 static void on_sent(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
 		    size_t parts_sent)
 {
 	struct job *j = arg;
-	struct pair *p = j->pair;
-	int64_t took = clock_monotonic_ms() - j->began_ms;
 
 	j->call = NULL;
 	if (j->reading) { /* a run is still being read: its done comes back here through `ended` */
@@ -277,18 +393,15 @@ static void on_sent(void *arg, const struct remote_error *error, const struct re
 			else
 				item_retry(j->sent[i], FULL_DISK_MS);
 		}
+	} else if (!j->reading) {
+		answered(j, files, n);
+		return;
 	} else {
-		if (index_begin(p->engine->p.index) < 0)
-			pair_index_failed(p, -EIO);
-		for (size_t i = 0; i < j->n_sent; i++)
-			record_part(j, j->sent[i], i < n ? &files[i] : NULL);
-		int r = index_commit(p->engine->p.index);
-
-		if (r < 0)
-			pair_index_failed(p, r);
-		server_online(p->server);
-		batch_size_ended(&p->server->batch, j->n_sent, took);
-		report_bytes(p, (int64_t)j->fed_bytes);
+		/* An answer to a request that is not complete: whatever it says, only a look-up tells. */
+		for (size_t i = 0; i < j->n_sent; i++) {
+			leave(j, j->sent[i]);
+			doubt_begin(j->sent[i], true);
+		}
 	}
 	j->n_sent = 0;
 	if (!j->reading)
@@ -389,15 +502,13 @@ static bool read_well(struct job *j, struct item *it)
 }
 
 /* A run was read: judge again with the hashes, note what must travel in one transaction, hand it over. */
-static void run_read(struct worker_job *work)
+static void take_run(struct job *j)
 {
-	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
 	struct pair *p = j->pair;
 	struct index *index = p->engine->p.index;
 	size_t first = j->run_from, must = 0;
 	int r;
 
-	j->reading = false;
 	if (!j->canceled && j->root_error == 0 && j->n_sent > 0 && !pair_can_work(p)) {
 		/* Stopping or paused: what was sent is ended properly, the rest stays. */
 		j->run_from = j->n_send;
@@ -469,6 +580,25 @@ static void run_read(struct worker_job *work)
 	next_run(j);
 }
 
+static void run_read(struct worker_job *work)
+{
+	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
+
+	j->reading = false;
+	take_run(j);
+}
+
+/* What was read when the job was prepared needs no worker. */
+static bool run_is_read(struct job *j)
+{
+	size_t bytes = 0, i = j->run_from;
+
+	for (; i < j->n_send && j->send[i]->was_read && bytes < RUN_BYTES; i++)
+		bytes += j->send[i]->len;
+	j->run_to = i;
+	return i > j->run_from;
+}
+
 static void next_run(struct job *j)
 {
 	struct pair *p = j->pair;
@@ -485,6 +615,10 @@ static void next_run(struct job *j)
 	}
 	if (j->call && j->fed_bytes > p->remote->ops->sent(j->call) + RUN_AHEAD_BYTES)
 		return; /* on_room comes */
+	if (run_is_read(j)) {
+		take_run(j);
+		return;
+	}
 	j->reading = true;
 	j->work.run = read_run;
 	j->work.done = run_read;
@@ -535,59 +669,79 @@ static bool nothing_to_ask(struct item *it)
 	if (it->check_remote)
 		return false;
 	if (it->l.presence == PLAN_FILE)
-		return it->l.has_digest && it->row.note == INDEX_NOTE_NONE;
+		return it->l.has_digest && !it->was_read && it->row.note == INDEX_NOTE_NONE;
 	if (it->l.presence == PLAN_ABSENT)
 		return !it->has_row || (it->row.flags & INDEX_GONE_HERE);
 	return true; /* special, unreadable, uncovered: listed, whatever the server has */
 }
 
-static void inspected(struct worker_job *work)
+/* The lane is its own: now directly before the write its paths are looked up. */
+static void go(struct job *j)
+{
+	struct pair *p = j->pair;
+
+	if (p->ahead == j)
+		p->ahead = NULL;
+	p->small = j;
+	p->server->small_busy = true;
+	j->began_ms = clock_monotonic_ms();
+
+	int r = lookup_start(p, j->items, j->n, looked_up, j, &j->lookup);
+
+	if (r < 0) {
+		log_error("cannot look up: %s", err_text(r));
+		job_end(j);
+	}
+}
+
+/* What the inspection of one path says by itself. r < 0: the index failed. */
+static int weed(struct job *j, struct item *it)
+{
+	struct pair *p = j->pair;
+	int r = 0;
+
+	it->r = (struct plan_remote){.presence = PLAN_UNKNOWN};
+	if (!names_fits_url(p->spec->remote_prefix, it->path)) {
+		r = judge_skip(it, "name_too_long", "its encoded path does not fit a request of the server",
+			       false, 0);
+		finish_item(j, it);
+	} else if (it->l.presence == PLAN_ABSENT && it->row.synced && !it->gone_settled && !it->confirmed) {
+		/* Gone since it was found: it may be back in a moment (an atomic save). */
+		if (settle_hint(p->settle, it->path, SETTLE_GONE, clock_monotonic_ms()) < 0)
+			p->settle_overflow = true;
+		finish_item(j, it);
+	} else if (it->check_remote && !it->retry_parked && it->l.presence == PLAN_FILE && judge_parked(it)) {
+		finish_item(j, it); /* a scan found it different once more; it has its time */
+	} else if (it->l.presence == PLAN_FILE && !it->l.has_digest && it->l.size > p->batch_file_bytes) {
+		leave(j, it);
+		item_single(it);
+	} else if (nothing_to_ask(it)) {
+		r = judge(it);
+		if (r < 0)
+			return r;
+		if (it->plan.verdict == PLAN_LOOK_UP || it->plan.verdict == PLAN_DROP_ROW)
+			it->plan = (struct plan_decision){.verdict = PLAN_NOTHING};
+		if (!dispose(j, it))
+			finish_item(j, it);
+	}
+	return r;
+}
+
+static void prepared(struct worker_job *work)
 {
 	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
 	struct pair *p = j->pair;
 	size_t kept = 0;
 	int r = 0;
 
+	j->preparing = false;
 	if (j->canceled || !pair_can_work(p) || !job_root_ok(j)) {
 		job_end(j);
 		return;
 	}
 	r = index_begin(p->engine->p.index);
-	for (size_t i = 0; r >= 0 && i < j->n; i++) {
-		struct item *it = j->items[i];
-
-		r = judge_load_row(it);
-		if (r < 0)
-			break;
-		job_take_local(it);
-		it->r = (struct plan_remote){.presence = PLAN_UNKNOWN};
-		if (!names_fits_url(p->spec->remote_prefix, it->path)) {
-			r = judge_skip(it, "name_too_long",
-				       "its encoded path does not fit a request of the server", false, 0);
-			finish_item(j, it);
-		} else if (it->l.presence == PLAN_ABSENT && it->row.synced && !it->gone_settled &&
-			   !it->confirmed) {
-			/* Gone since it was found: it may be back in a moment (an atomic save). */
-			if (settle_hint(p->settle, it->path, SETTLE_GONE, clock_monotonic_ms()) < 0)
-				p->settle_overflow = true;
-			finish_item(j, it);
-		} else if (it->check_remote && !it->retry_parked && it->l.presence == PLAN_FILE &&
-			   judge_parked(it)) {
-			finish_item(j, it); /* a scan found it different once more; it has its time */
-		} else if (it->l.presence == PLAN_FILE && !it->l.has_digest &&
-			   it->l.size > p->batch_file_bytes) {
-			j->items[i] = NULL;
-			item_single(it);
-		} else if (nothing_to_ask(it)) {
-			r = judge(it);
-			if (r < 0)
-				break;
-			if (it->plan.verdict == PLAN_LOOK_UP || it->plan.verdict == PLAN_DROP_ROW)
-				it->plan = (struct plan_decision){.verdict = PLAN_NOTHING};
-			if (!dispose(j, it))
-				finish_item(j, it);
-		}
-	}
+	for (size_t i = 0; r >= 0 && i < j->n; i++)
+		r = weed(j, j->items[i]);
 	int c = index_commit(p->engine->p.index);
 
 	pair_arm_timers(p);
@@ -596,50 +750,110 @@ static void inspected(struct worker_job *work)
 			j->items[kept++] = j->items[i];
 	j->n = kept;
 	job_number(j);
-	if (r < 0 || c < 0) {
+	j->prepared_ms = clock_monotonic_ms();
+	if (r < 0 || c < 0)
 		pair_index_failed(p, r < 0 ? r : c);
+	if (r < 0 || c < 0 || j->n == 0)
 		job_end(j);
-		return;
-	}
-	r = j->n ? lookup_start(p, j->items, j->n, looked_up, j, &j->lookup) : 0;
-	if (r < 0)
-		log_error("cannot look up: %s", err_text(r));
-	if (!j->lookup)
-		job_end(j);
+	else if (p->small == j)
+		go(j);
+	else
+		pair_pump_later(p); /* takes the lane when it is free */
 }
 
-bool job_start(struct pair *p)
+static void drop_ahead(struct pair *p)
+{
+	if (p->ahead && !p->ahead->preparing)
+		job_end(p->ahead);
+}
+
+/* The next small job, taken from what is ready. Without the lane only when it would be full: then it is
+ * prepared while the one before it travels. */
+static struct job *take_ready(struct pair *p, bool lane_free)
 {
 	struct server *s = p->server;
-	size_t max = s->batch.files;
+	size_t max = lane_free ? s->batch.files : batch_size_after(&s->batch);
 	struct item *it, *next;
 
-	if (p->small || s->small_busy || TAILQ_EMPTY(&p->ready))
-		return false;
+	if (TAILQ_EMPTY(&p->ready) || (!lane_free && p->n_ready < max))
+		return NULL;
 
 	struct job *j = job_new(p, MIN(max, p->n_ready));
 
 	if (!j)
-		return false;
+		return NULL;
 	TAILQ_FOREACH_SAFE(it, &p->ready, link, next) {
 		if (j->n == max)
 			break;
 		if (it->suspect && j->n > 0)
 			continue; /* sent alone */
 		item_busy(it);
+		it->was_read = false;
 		j->items[j->n++] = it;
 		if (it->suspect)
 			break;
 	}
 	items_sort(j->items, j->n);
 	job_number(j);
-	j->began_ms = clock_monotonic_ms();
-	p->small = j;
-	s->small_busy = true;
-	j->work.run = job_inspect_run;
-	j->work.done = inspected;
+	return j;
+}
+
+static int load_rows(struct job *j)
+{
+	struct index *index = j->pair->engine->p.index;
+	int r = index_begin(index); /* one lock for all */
+
+	for (size_t i = 0; r >= 0 && i < j->n; i++)
+		r = judge_load_row(j->items[i]);
+
+	int c = index_commit(index);
+
+	return r < 0 ? r : c;
+}
+
+bool job_start(struct pair *p)
+{
+	struct server *s = p->server;
+	bool lane_free = !p->small && !s->small_busy;
+	int r;
+
+	if (p->ahead && !p->ahead->preparing && clock_monotonic_ms() - p->ahead->prepared_ms > AHEAD_MS)
+		drop_ahead(p);
+	if (p->ahead) {
+		if (!lane_free || p->ahead->preparing)
+			return false;
+		go(p->ahead);
+		return true;
+	}
+
+	struct job *j = take_ready(p, lane_free);
+
+	if (!j)
+		return false;
+	r = load_rows(j);
+	if (r < 0) {
+		pair_index_failed(p, r);
+		job_end(j);
+		return false;
+	}
+	if (lane_free) {
+		p->small = j;
+		s->small_busy = true;
+	} else {
+		p->ahead = j;
+	}
+	j->preparing = true;
+	j->work.run = prepare_run;
+	j->work.done = prepared;
 	worker_submit(p->engine->p.pool, j->n == 1 ? WORKER_URGENT : WORKER_NORMAL, &j->work);
-	return true;
+	return lane_free;
+}
+
+void job_cancel_ahead(struct pair *p)
+{
+	if (p->ahead)
+		p->ahead->canceled = true;
+	drop_ahead(p);
 }
 
 void job_cancel(struct job *j)

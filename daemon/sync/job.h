@@ -2,6 +2,9 @@
 #pragma once
 #include "sync/pair.h"
 
+#define AHEAD_MS    5000 /* what was read longer ago is looked at again instead of being sent */
+#define RECORD_STEP 200  /* rows a turn of the loop: a few milliseconds */
+
 struct job {
 	struct pair *pair;
 	struct item **items; /* sorted by path */
@@ -10,7 +13,9 @@ struct job {
 	int root_error; /* work_check_root said so */
 	struct lookup *lookup;
 	struct remote_call *call;
-	bool canceled, stopping;
+	bool canceled;
+	bool preparing; /* a worker looks at it */
+	int64_t prepared_ms;
 	/* sending */
 	struct item **send; /* items whose bytes may have to travel, in path order */
 	size_t n_send;
@@ -19,7 +24,8 @@ struct job {
 	size_t n_sent;
 	uint64_t fed_bytes; /* of the parts */
 	bool reading, ended, batch;
-	int64_t began_ms;
+	int64_t began_ms, ended_ms; /* of the look-up; of the answer */
+	size_t n_recorded;          /* of sent */
 	/* deletions */
 	size_t deleting;
 };

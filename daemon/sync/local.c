@@ -124,10 +124,9 @@ static int enter(int fd, const char *path, const struct local_rules *rules, stru
 	return STEAL_FD(dir);
 }
 
-/* Opens the directory that holds the last component; on failure *ret_state is the answer for the path. path
- * is written to. */
-static int open_parent(int root_fd, char *path, const struct local_rules *rules,
-		       struct local_state *ret_state)
+/* Opens a directory below the root; on failure *ret_state is the answer for what is in it. path is written
+ * to. */
+static int open_dir(int root_fd, char *path, const struct local_rules *rules, struct local_state *ret_state)
 {
 	/* At once where no directory of the daemon's own can be on the way, else step by step. */
 	if (rules->own_count == 0)
@@ -148,27 +147,68 @@ static int open_parent(int root_fd, char *path, const struct local_rules *rules,
 	return STEAL_FD(dir);
 }
 
-void local_inspect(int root_fd, const char *local_path, const struct local_rules *rules,
-		   struct local_state *ret_state)
+void local_way_init(struct local_way *way, int root_fd, const struct local_rules *rules)
 {
-	const char *reason = local_verdict_reason(ignore_path(&rules->ignore, local_path, false, NULL));
+	*way = (struct local_way){.root_fd = root_fd, .rules = rules, .dir_fd = -1};
+}
+
+void local_way_done(struct local_way *way)
+{
+	close_fd(way->dir_fd);
+	way->dir_fd = -1;
+	free(STEAL(way->dir));
+}
+
+/* Goes to the directory that holds the last component of path; that component, and the descriptor (not the
+ * caller's). On failure *ret_state is the answer for the path. */
+static int go_to_parent(struct local_way *way, const char *path, const char **ret_name,
+			struct local_state *ret_state)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash) {
+		*ret_name = path;
+		return way->root_fd;
+	}
+	*ret_name = slash + 1;
+
+	size_t len = (size_t)(slash - path);
+	if (way->dir_fd >= 0 && strncmp(way->dir, path, len) == 0 && way->dir[len] == '\0')
+		return way->dir_fd;
+	local_way_done(way);
+
+	_cleanup_free_ char *dir = strndup(path, len), *steps = strndup(path, len);
+	if (!dir || !steps) {
+		*ret_state = failed(-ENOMEM);
+		return -ENOMEM;
+	}
+	int fd = open_dir(way->root_fd, steps, way->rules, ret_state);
+	if (fd < 0)
+		return fd;
+	way->dir = STEAL(dir);
+	way->dir_fd = fd;
+	return fd;
+}
+
+void local_way_inspect(struct local_way *way, const char *path, struct local_state *ret_state)
+{
+	const char *name, *reason = local_verdict_reason(ignore_path(&way->rules->ignore, path, false, NULL));
 	if (reason) {
 		*ret_state = left_out(PLAN_UNCOVERED, reason);
 		return;
 	}
-	const char *slash = strrchr(local_path, '/');
-	if (!slash) {
-		local_inspect_at(root_fd, local_path, ret_state);
-		return;
-	}
-	_cleanup_free_ char *parent = strndup(local_path, (size_t)(slash - local_path));
-	if (!parent) {
-		*ret_state = failed(-ENOMEM);
-		return;
-	}
-	_cleanup_close_ int dir = open_parent(root_fd, parent, rules, ret_state);
-	if (dir >= 0)
-		local_inspect_at(dir, slash + 1, ret_state);
+	int fd = go_to_parent(way, path, &name, ret_state);
+	if (fd >= 0)
+		local_inspect_at(fd, name, ret_state);
+}
+
+void local_inspect(int root_fd, const char *path, const struct local_rules *rules,
+		   struct local_state *ret_state)
+{
+	_cleanup_(local_way_done) struct local_way way;
+
+	local_way_init(&way, root_fd, rules);
+	local_way_inspect(&way, path, ret_state);
 }
 
 bool local_sig_equal(const struct index_sig *a, const struct index_sig *b)
@@ -250,27 +290,47 @@ int local_open(int root_fd, const char *local_path, const struct local_rules *ru
 	return STEAL_FD(fd);
 }
 
-int local_read(int root_fd, const char *local_path, const struct local_rules *rules, size_t max,
-	       void **ret_data, size_t *ret_len, struct index_sig *ret_sig, bool *ret_racy)
+/* size + 1 bytes at most: one more than there should be shows a file that grew. A short read that ends where
+ * it should is the end; no second call is needed to hear so. */
+static ssize_t read_to_end(int fd, char *data, size_t size)
 {
+	for (size_t done = 0;;) {
+		ssize_t n = read(fd, data + done, size + 1 - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+		if (n == 0 || done >= size)
+			return (ssize_t)done;
+	}
+}
+
+int local_way_read(struct local_way *way, const char *path, size_t max, void **ret_data, size_t *ret_len,
+		   struct index_sig *ret_sig, bool *ret_racy)
+{
+	struct local_state why;
 	struct index_sig sig;
-	_cleanup_close_ int fd = open_regular(root_fd, local_path, &sig);
+	const char *name;
+	int dir = go_to_parent(way, path, &name, &why);
+	if (dir < 0)
+		return dir;
+	_cleanup_close_ int fd = open_regular(dir, name, &sig);
 	if (fd < 0)
 		return fd;
 	if ((uint64_t)sig.size > max)
 		return -EFBIG;
 	int64_t now_ns = clock_wall_ns();
-	/* One byte more than there should be shows a file that grew. */
 	_cleanup_free_ char *data = malloc((size_t)sig.size + 1);
 	if (!data)
 		return -ENOMEM;
-	ssize_t n = fs_read_full(fd, data, (size_t)sig.size + 1);
+	ssize_t n = read_to_end(fd, data, (size_t)sig.size);
 	if (n < 0)
 		return (int)n;
 	int r = n == sig.size ? held_still(fd, &sig) : -ESTALE;
 	if (r < 0)
 		return r;
-	if (may_be_secret(rules, n) && ignore_content_is_secret(data, (size_t)n))
+	if (may_be_secret(way->rules, n) && ignore_content_is_secret(data, (size_t)n))
 		return -EKEYREJECTED;
 	*ret_data = STEAL(data);
 	*ret_len = (size_t)n;

@@ -30,10 +30,24 @@ struct local_state {
 
 /* Opens the root by its absolute path (O_PATH-less directory descriptor). -errno. */
 int local_root_open(const char *path);
+/* For many paths one after another: the directory of the last one stays open, so that neighbours in path
+ * order find the way at once. For a turn of a worker, not longer: a directory that is moved meanwhile is
+ * still reached by its old name. */
+struct local_way {
+	int root_fd; /* the caller's, and so are the rules; both outlive the way */
+	const struct local_rules
+		*rules; /* for reading too: other filesystems and own directories are left out */
+	char *dir;      /* where dir_fd (-1: nowhere) is */
+	int dir_fd;
+};
+void local_way_init(struct local_way *way, int root_fd, const struct local_rules *rules);
+void local_way_done(struct local_way *way);
+
 /* One path, by its names and its stat; nothing is opened but the directories on the way. A file that may not
  * be read, or is a secret by its content, shows only when it is opened (-EACCES, -EKEYREJECTED below). A path
  * that the rules leave out is UNCOVERED even where nothing is on disk. */
-void local_inspect(int root_fd, const char *local_path, const struct local_rules *rules,
+void local_way_inspect(struct local_way *way, const char *path, struct local_state *ret_state);
+void local_inspect(int root_fd, const char *path, const struct local_rules *rules,
 		   struct local_state *ret_state);
 /* The same for a name in an open directory that the rules cover; the name's own rules are not asked. */
 void local_inspect_at(int dir_fd, const char *name, struct local_state *ret_state);
@@ -63,8 +77,8 @@ int local_open(int root_fd, const char *local_path, const struct local_rules *ru
 int local_sig_of(int fd, struct index_sig *ret_sig);
 /* Whole file up to max bytes (-EFBIG), with the signature before and after: -ESTALE when it moved in between.
  * *ret_data is malloc'ed. */
-int local_read(int root_fd, const char *local_path, const struct local_rules *rules, size_t max,
-	       void **ret_data, size_t *ret_len, struct index_sig *ret_sig, bool *ret_racy);
+int local_way_read(struct local_way *way, const char *path, size_t max, void **ret_data, size_t *ret_len,
+		   struct index_sig *ret_sig, bool *ret_racy);
 /* Streams through SHA-256. -ESTALE when the signature moved. cancel (optional) is looked at between blocks:
  * -ECANCELED. */
 int local_hash(int root_fd, const char *local_path, const struct local_rules *rules,

@@ -137,8 +137,8 @@ bool pair_can_work(const struct pair *p)
 
 bool pair_busy(const struct pair *p)
 {
-	return p->small || p->deleting || p->walk || p->root_job || p->bucket_call || p->doubt_lookup ||
-	       !LIST_EMPTY(&p->running) || !LIST_EMPTY(&p->restores) ||
+	return p->small || p->ahead || p->recording || p->deleting || p->walk || p->root_job ||
+	       p->bucket_call || p->doubt_lookup || !LIST_EMPTY(&p->running) || !LIST_EMPTY(&p->restores) ||
 	       (p->server && p->server->probe_pair == p);
 }
 
@@ -176,6 +176,7 @@ void pair_trouble_over(struct pair *p, enum pair_trouble what)
 void pair_stop_work(struct pair *p)
 {
 	job_cancel(p->small);
+	job_cancel_ahead(p);
 	job_cancel(p->deleting);
 	single_cancel_all(p);
 	restores_cancel(p);

@@ -100,7 +100,8 @@ struct item {
 	struct plan_decision plan;
 	bool rescued;
 	struct remote_version rescued_version;
-	void *data; /* read for a batch */
+	bool was_read; /* for a batch: read_error, or these bytes and their digest in l */
+	void *data;
 	size_t len;
 	int read_error;
 	unsigned refused, bad_hash;
@@ -189,7 +190,10 @@ struct pair {
 	size_t n_ready, n_busy, n_deletes;
 	int64_t batch_file_bytes; /* up to this a file travels with others */
 	uint64_t seq;
-	struct job *small, *deleting;
+	struct job *small;     /* has the server's lane */
+	struct job *ahead;     /* is prepared while the lane is taken */
+	struct job *recording; /* was answered; its rows are being written */
+	struct job *deleting;
 	struct lookup *doubt_lookup;
 	struct item **doubt_items;
 	size_t n_doubt_items;
@@ -369,6 +373,8 @@ void lookup_cancel(struct lookup *l); /* cb still comes */
 /* --- job.c, deletes.c, single.c, doubt.c --- */
 bool job_start(struct pair *p); /* a small job, if there is something for it */
 void job_cancel(struct job *j);
+void job_cancel_ahead(struct pair *p);
+void job_record_all(struct job *j); /* at once; ends it. NULL-safe */
 /* What a failed request means for the pair and its server, beside what becomes of the items. */
 void pair_remote_failed(struct pair *p, const struct remote_error *error, bool write);
 void item_wrong_hash(struct item *it,

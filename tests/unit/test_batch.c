@@ -60,6 +60,29 @@ START_TEST(test_no_latency)
 }
 END_TEST
 
+/* A fast server and a busy machine: what is measured in milliseconds is mostly noise. */
+START_TEST(test_short_and_noisy)
+{
+	struct server s = {.request_ms = 1, .file_ms = 0.03};
+	uint32_t seed = 3;
+
+	for (int round = 0; round < 1000; round++) {
+		struct batch_size b;
+		size_t requests = 0;
+
+		batch_size_init(&b);
+		for (size_t left = 10000; left > 0; requests++) {
+			size_t n = MIN(b.files, left);
+
+			seed = seed * 1664525 + 1013904223;
+			batch_size_ended(&b, n, cost_ms(&s, n) + (seed >> 16) % 4);
+			left -= n;
+		}
+		ck_assert_uint_le(requests, 20);
+	}
+}
+END_TEST
+
 START_TEST(test_full_bucket)
 {
 	/* 100,000 files in it: a second a request */
@@ -185,6 +208,7 @@ int main(void)
 
 	tcase_add_test(tc, test_latency);
 	tcase_add_test(tc, test_no_latency);
+	tcase_add_test(tc, test_short_and_noisy);
 	tcase_add_test(tc, test_full_bucket);
 	tcase_add_test(tc, test_slow_line);
 	tcase_add_test(tc, test_changing_costs);

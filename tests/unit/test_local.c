@@ -56,6 +56,16 @@ static struct local_state look(const char *path)
 	return state;
 }
 
+static int read_one(const char *path, size_t max, void **ret_data, size_t *ret_len, struct index_sig *ret_sig,
+		    bool *ret_racy)
+{
+	struct local_way way;
+	local_way_init(&way, root, &rules);
+	int r = local_way_read(&way, path, max, ret_data, ret_len, ret_sig, ret_racy);
+	local_way_done(&way);
+	return r;
+}
+
 static void expect(const char *path, enum plan_presence presence, const char *reason)
 {
 	/* The same answer whether the way is taken at once or step by step. */
@@ -208,12 +218,12 @@ START_TEST(reading)
 	bool racy;
 
 	put("f", "hello");
-	ck_assert_int_eq(local_read(root, "f", &rules, 5, &data, &len, &sig, &racy), 0);
+	ck_assert_int_eq(read_one("f", 5, &data, &len, &sig, &racy), 0);
 	ck_assert_uint_eq(len, 5);
 	ck_assert_mem_eq(data, "hello", 5);
 	ck_assert(racy); /* written a moment ago */
 	free(data);
-	ck_assert_int_eq(local_read(root, "f", &rules, 4, &data, &len, &sig, &racy), -EFBIG);
+	ck_assert_int_eq(read_one("f", 4, &data, &len, &sig, &racy), -EFBIG);
 	ck_assert_int_eq(local_hash(root, "f", &rules, NULL, &digest, &again, &racy), 0);
 	ck_assert_int_eq(digest_of("hello", 5, &expected), 0);
 	ck_assert(digest_equal(&digest, &expected));
@@ -221,7 +231,7 @@ START_TEST(reading)
 	volatile bool cancel = true;
 	ck_assert_int_eq(local_hash(root, "f", &rules, &cancel, &digest, &again, &racy), -ECANCELED);
 	put("empty", "");
-	ck_assert_int_eq(local_read(root, "empty", &rules, 0, &data, &len, &sig, &racy), 0);
+	ck_assert_int_eq(read_one("empty", 0, &data, &len, &sig, &racy), 0);
 	ck_assert_uint_eq(len, 0);
 	free(data);
 	ck_assert_int_eq(local_hash(root, "empty", NULL, NULL, &digest, &sig, &racy), 0);
@@ -251,6 +261,51 @@ START_TEST(reading)
 }
 END_TEST
 
+/* Neighbours share the open directory; each still gets its own answer, and a directory that came or went
+ * between two paths is noticed. */
+START_TEST(one_way_for_many)
+{
+	static const char *const paths[] = {"a",    "d/a",    "d/b",    "d/e/a", "d/f",
+					    "dd/a", "gone/a", "gone/b", "z"};
+	_cleanup_(local_way_done) struct local_way way;
+
+	ck_assert_int_eq(mkdirat(root, "d", 0755), 0);
+	ck_assert_int_eq(mkdirat(root, "d/e", 0755), 0);
+	ck_assert_int_eq(mkdirat(root, "dd", 0755), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (strncmp(paths[i], "gone", 4) != 0)
+			put(paths[i], paths[i]);
+	local_way_init(&way, root, &rules);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct local_state together, alone = look(paths[i]);
+		struct index_sig sig;
+		void *data = NULL;
+		size_t len;
+		bool racy_file;
+
+		local_way_inspect(&way, paths[i], &together);
+		ck_assert_int_eq(together.presence, alone.presence);
+		ck_assert(local_sig_equal(&together.sig, &alone.sig));
+		int r = local_way_read(&way, paths[i], 100, &data, &len, &sig, &racy_file);
+		if (alone.presence == PLAN_ABSENT) {
+			ck_assert_int_eq(r, -ENOENT);
+			continue;
+		}
+		ck_assert_int_eq(r, 0);
+		ck_assert_uint_eq(len, strlen(paths[i]));
+		ck_assert_mem_eq(data, paths[i], len);
+		free(data);
+	}
+	struct local_state state;
+	local_way_inspect(&way, "gone/a", &state);
+	ck_assert_int_eq(state.presence, PLAN_ABSENT);
+	ck_assert_int_eq(mkdirat(root, "gone", 0755), 0);
+	put("gone/a", "back");
+	local_way_inspect(&way, "gone/a", &state);
+	ck_assert_int_eq(state.presence, PLAN_FILE);
+}
+END_TEST
+
 START_TEST(secrets_by_content)
 {
 	const char *key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n";
@@ -263,7 +318,7 @@ START_TEST(secrets_by_content)
 	put("key", key);
 	put("second_line", "x\n-----BEGIN PRIVATE KEY-----\n");
 	ck_assert_int_eq(local_open(root, "key", &rules, &sig), -EKEYREJECTED);
-	ck_assert_int_eq(local_read(root, "key", &rules, 1000, &data, &len, &sig, &racy), -EKEYREJECTED);
+	ck_assert_int_eq(read_one("key", 1000, &data, &len, &sig, &racy), -EKEYREJECTED);
 	ck_assert_int_eq(local_hash(root, "key", &rules, NULL, &digest, &sig, &racy), -EKEYREJECTED);
 	ck_assert_int_eq(local_hash(root, "key", NULL, NULL, &digest, &sig, &racy), 0);
 	int fd = local_open(root, "second_line", &rules, &sig);
@@ -320,6 +375,7 @@ int main(void)
 	tcase_add_test(tests, unreadable);
 	tcase_add_test(tests, mounts);
 	tcase_add_test(tests, reading);
+	tcase_add_test(tests, one_way_for_many);
 	tcase_add_test(tests, secrets_by_content);
 	tcase_add_test(tests, racy);
 	suite_add_tcase(suite, tests);
