@@ -17,11 +17,31 @@
 #define PLACE_TRIES  8 /* who makes and removes the name faster than that has won */
 #define KEPT_TRIES   9 /* files displaced within one second */
 #define HOST_MAX     64
-#define KEPT_TAG_MAX (sizeof(" (conflict  YYYY-MM-DD HHMMSS 9)") + HOST_MAX)
+#define DATE_MAX     32
+#define NUMBER_MAX   16
+#define KEPT_TAG_MAX (sizeof(" (conflict  )") + HOST_MAX + DATE_MAX + NUMBER_MAX)
 
-static bool not_supported(int error)
+static bool no_such_rename(int error)
 {
-	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+static bool no_links(int error)
+{
+	return error == EPERM || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+static int move_by_link(int dir, const char *from, const char *to)
+{
+	if (linkat(dir, from, dir, to, 0) < 0)
+		return -errno;
+	if (unlinkat(dir, from, 0) == 0)
+		return 0;
+
+	int r = -errno;
+
+	(void)unlinkat(dir, to, 0); /* as it was; two names for one file are no loss either */
+	return r;
 }
 
 /* -EEXIST: something is there. */
@@ -29,14 +49,13 @@ static int move_where_nothing_is(int dir, const char *from, const char *to)
 {
 	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (!not_supported(errno))
+	if (!no_such_rename(errno))
 		return -errno;
-	if (linkat(dir, from, dir, to, 0) == 0) {
-		(void)unlinkat(dir, from, 0); /* a second name harms nobody */
-		return 0;
-	}
-	if (!not_supported(errno))
-		return -errno;
+
+	int r = move_by_link(dir, from, to);
+
+	if (r >= 0 || !no_links(-r))
+		return r;
 	/* Neither of the two: a look directly before is all there is. */
 	if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
@@ -48,7 +67,7 @@ static int move_where_nothing_is(int dir, const char *from, const char *to)
 /* "NAME (conflict HOST YYYY-MM-DD HHMMSS).EXT", the stem cut to what fits. */
 static int kept_name(const char *name, int attempt, char out[NAME_MAX + 1])
 {
-	char tag[KEPT_TAG_MAX], host[HOST_MAX + 1] = "", date[32], number[8] = "";
+	char tag[KEPT_TAG_MAX], host[HOST_MAX + 1] = "", date[DATE_MAX], number[NUMBER_MAX] = "";
 	const char *dot = strrchr(name, '.');
 	time_t now = time(NULL);
 	struct tm tm;
@@ -139,7 +158,8 @@ static void judge_displaced(const struct place *p, const struct digest *in_trash
 
 /* --- replacing --- */
 
-/* What lies at the name, into the Trash. -ENOENT: nothing does any more. */
+/* What lies at the name, into the Trash; no more than it had when it was opened. -ENOENT: nothing does any
+ * more. */
 static int copy_to_trash(const struct place *p, struct digest *ret_digest)
 {
 	_cleanup_close_ int fd = fs_open_beneath(p->dir, p->name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
@@ -147,7 +167,7 @@ static int copy_to_trash(const struct place *p, struct digest *ret_digest)
 	_cleanup_free_ char *block = malloc(BLOCK_BYTES);
 	_cleanup_free_ char *where = NULL;
 	struct trash_file *f = NULL;
-	struct index_sig sig;
+	struct index_sig sig = {0};
 	ssize_t n = 1;
 	int r = fd < 0 ? fd : local_sig_of(fd, &sig);
 
@@ -155,8 +175,8 @@ static int copy_to_trash(const struct place *p, struct digest *ret_digest)
 		r = block && (stream = digest_stream_new()) ? 0 : -ENOMEM;
 	if (r >= 0)
 		r = trash_begin(p->trash, p->original, sig.size, &f);
-	while (r >= 0 && n > 0) {
-		n = fs_read_full(fd, block, BLOCK_BYTES);
+	for (int64_t left = sig.size; r >= 0 && n > 0 && left > 0; left -= n) {
+		n = fs_read_full(fd, block, (size_t)MIN(left, (int64_t)BLOCK_BYTES));
 		r = n < 0 ? (int)n : trash_write(f, block, (size_t)n);
 		if (r >= 0)
 			r = digest_stream_update(stream, block, (size_t)n);
@@ -195,7 +215,7 @@ static int replace(const struct place *p, char **ret_kept)
 	if (r < 0)
 		return r;
 	if (renameat2(p->dir, p->temp, p->dir, p->name, RENAME_EXCHANGE) < 0)
-		return not_supported(errno) ? replace_in_two(p, &in_trash, ret_kept) : -errno;
+		return no_such_rename(errno) ? replace_in_two(p, &in_trash, ret_kept) : -errno;
 	judge_displaced(p, &in_trash, ret_kept);
 	return 0;
 }

@@ -93,16 +93,20 @@ static void place_run(struct worker_job *work)
 }
 
 /* Says where to find what was written at the very moment. */
-static void report_placed(struct restore *x)
+static void report_kept(struct restore *x)
+{
+	if (x->kept)
+		report_set_error(x->pair, "%s was written to while it was restored; that is kept as %s",
+				 x->path, x->kept);
+}
+
+static void report_restored(struct restore *x)
 {
 	struct item *it = x->item;
 	_cleanup_free_ char *text = NULL;
 
 	if (x->kept && asprintf(&text, "what was written here meanwhile is kept as %s", x->kept) < 0)
 		text = NULL;
-	if (x->kept)
-		report_set_error(x->pair, "%s was written to while it was restored; that is kept as %s",
-				 it->path, x->kept);
 	report_history(x->pair, "restore", it->path, it->r.version.size, &it->r.version.digest, "done", text);
 }
 
@@ -114,6 +118,7 @@ static void placed(struct worker_job *work)
 	int r = x->error;
 
 	x->working = false;
+	report_kept(x);
 	if (r >= 0) {
 		it->found.linked = false;
 		r = judge_put_row(it, &it->r.version, false, 0, 0);
@@ -121,7 +126,7 @@ static void placed(struct worker_job *work)
 	if (r >= 0)
 		r = index_hold_drop(p->engine->p.index, p->ip.key, it->path);
 	if (r >= 0)
-		report_placed(x);
+		report_restored(x);
 	p->counts_stale = true;
 	finish(x, r);
 }

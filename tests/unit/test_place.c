@@ -190,6 +190,11 @@ static void same_size(void)
 	write_file("a", "LOCAL", O_TRUNC);
 }
 
+static void append(void)
+{
+	write_file("a", " and more", O_APPEND);
+}
+
 static void vanish(void)
 {
 	ck_assert_int_eq(unlinkat(dir, "a", 0), 0);
@@ -206,7 +211,7 @@ START_TEST(test_edited_between_copy_and_exchange)
 	static const struct {
 		void (*what)(void);
 		const char *text;
-	} cases[] = {{edit, "edited"}, {save, "saved"}, {same_size, "LOCAL"}};
+	} cases[] = {{edit, "edited"}, {save, "saved"}, {same_size, "LOCAL"}, {append, "local and more"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		write_file("a", "local", O_TRUNC);
