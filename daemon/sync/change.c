@@ -18,7 +18,7 @@ struct change {
 	struct engine *engine;
 	struct pair_spec *spec; /* as it shall be */
 	char *old_name;         /* NULL: add */
-	bool create_bucket, restart, first_again, adopt;
+	bool create_bucket, restart, first_again, adopt, accept_bucket;
 	struct worker_job work;
 	char *real_path, *expires;
 	int path_error;
@@ -347,6 +347,7 @@ static void store(struct change *c)
 		if (strcmp(p->spec->name, copy->name) != 0)
 			report_removed(e, p->spec->name);
 		p->take_root = c->adopt;
+		p->accept_empty |= c->accept_bucket;
 		engine_restart_pair(e, p, copy, c->first_again, applied, c);
 	} else {
 		if (strcmp(p->spec->name, copy->name) != 0)
@@ -640,10 +641,9 @@ void engine_update(struct engine *e, const char *name, const struct pair_changes
 	replace_number(&s->max_deletes, x->max_deletes);
 	replace_number(&s->max_delete_percent, x->max_delete_percent);
 	replace_number(&s->rescue_bytes, x->rescue_bytes);
-	/* Saying the same bucket again is how its user accepts that it was made anew. */
-	bool again = x->bucket && (p->trouble & TROUBLE_REMOTE_GONE);
-
-	c->first_again = bucket_changed || prefix_changed || c->adopt || again;
+	/* Saying the same bucket again is how its user accepts that it was made anew, and is empty. */
+	c->accept_bucket = x->bucket && (p->trouble & TROUBLE_REMOTE_GONE);
+	c->first_again = bucket_changed || prefix_changed || c->adopt || c->accept_bucket;
 	c->restart = c->restart || c->first_again;
 	start(c);
 }

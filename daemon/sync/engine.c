@@ -242,7 +242,7 @@ void engine_reap(struct engine *e)
 	for (size_t i = 0; i < e->n_pairs; i++) {
 		struct pair *p = e->pairs[i], *fresh = NULL;
 		struct pair_spec *successor = p->successor;
-		bool first_again = p->first_again, take = p->take_root;
+		bool first_again = p->first_again, take = p->take_root, accept = p->accept_empty;
 		struct rescan_list rescans = LIST_HEAD_INITIALIZER(rescans);
 		void (*on_reaped)(void *, struct pair *) = p->on_reaped;
 		void *arg = p->reaped_arg;
@@ -277,6 +277,8 @@ void engine_reap(struct engine *e)
 				  err_text(-ENOMEM));
 			pair_spec_free(successor);
 		}
+		if (fresh)
+			fresh->accept_empty = accept;
 		if (successor)
 			waits_renew_pair(e, fresh);
 		pass_rescans_on(&rescans, name, fresh);

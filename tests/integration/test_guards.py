@@ -2,6 +2,7 @@
 """Nothing is deleted that nobody deleted: mass deletions, vanished roots, unreadable directories, lost buckets."""
 import os
 import shutil
+import sqlite3
 import sys
 import threading
 
@@ -309,6 +310,24 @@ def _(w):
     w.sync()
     w.assert_equal_sides()
     assert_equal(w.server.count('delete'), gone)
+
+
+@test('a bucket that was made anew: its user says so once, and everything goes up', files=TREE)
+def _(w):
+    w.daemon.terminate()
+    with sqlite3.connect(os.path.join(w.daemon.state, 'index.db')) as index:    # what the server cannot be made to do
+        index.execute("UPDATE pair SET bucket_created_at = '2020-01-01T00:00:00Z'")
+    index.close()
+    for path in w.remote():
+        w.server.delete(w.bucket, path)
+    w.daemon.start()
+    status = w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
+    assert f'cfctl sync set docs bucket={w.bucket}' in status['last_error'], status
+    assert_equal(w.remote(), {})
+    done = w.daemon.cfctl('sync', 'set', 'docs', f'bucket={w.bucket}')
+    assert_equal(done.returncode, 0, done.stderr)
+    w.sync()
+    w.assert_equal_sides()
 
 
 @test('nineteen files deleted by someone else are put back', files=TREE)
