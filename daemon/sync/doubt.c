@@ -17,12 +17,23 @@ void doubt_begin(struct item *it, bool answered)
 
 	it->looked = 0;
 	it->answered = answered;
-	it->suspect = it->suspect || (answered && it->row.note == INDEX_NOTE_DELETED);
 	it->doubt_began_ms = now;
 	it->doubt_until_ms = answered ? now : now + p->engine->p.settings->doubt_seconds * 1000;
 	it->next_ms = now;
 	item_doubt(it);
 	pair_pump_later(p);
+}
+
+/* 503 and its like say something of the server, not of what was sent. */
+bool refuses_content(const struct remote_error *error)
+{
+	return (error->code == ERR_SERVER && error->status == 500) || error->code == ERR_REJECTED;
+}
+
+void item_count_refusal(struct item *it, const struct remote_error *error)
+{
+	it->refused++;
+	it->refused_status = error->status;
 }
 
 static void park(struct item *it, const char *reason, const char *message, int64_t for_ms)
@@ -46,22 +57,43 @@ static void park(struct item *it, const char *reason, const char *message, int64
 	}
 }
 
+void item_refused(struct item *it)
+{
+	struct pair *p = it->pair;
+	char message[80];
+	int r;
+
+	if (it->refused >= REFUSED_TRIES) {
+		snprintf(message, sizeof message, "the server answers %d to %s, alone and repeatedly",
+			 it->refused_status,
+			 it->row.note == INDEX_NOTE_DELETED ? "its deletion" : "this content");
+		park(it, "refused", message, REFUSED_MS);
+		return;
+	}
+	r = judge_unnote(it);
+	if (r < 0) {
+		pair_index_failed(p, r);
+		item_retry(it, FULL_DISK_MS);
+	} else {
+		item_retry(it, p->engine->p.settings->doubt_seconds * 1000 / REFUSED_SPACING);
+	}
+}
+
 /* Its time is over and it is not there. */
 static void give_up(struct item *it)
 {
 	struct pair *p = it->pair;
 	int r = 0;
 
-	if (it->row.note == INDEX_NOTE_DELETED && it->refused > 0) {
+	if (it->row.note == INDEX_NOTE_DELETED && it->refused > 0 && it->refused_status == 404) {
 		park(it, "not_owner",
 		     "the server answers 404 to its deletion although it is listed: the bucket has another "
 		     "owner",
 		     PARK_MS);
 		return;
 	}
-	if (it->row.note == INDEX_NOTE_HASH && it->refused >= REFUSED_TRIES) {
-		park(it, "refused", "the server answers 500 to this content, alone and repeatedly",
-		     REFUSED_MS);
+	if (it->answered && it->refused > 0) {
+		item_refused(it);
 		return;
 	}
 	if (!it->answered) /* ours if it ever shows */
@@ -72,8 +104,6 @@ static void give_up(struct item *it)
 	if (r < 0) {
 		pair_index_failed(p, r);
 		item_retry(it, FULL_DISK_MS);
-	} else if (it->refused > 0) {
-		item_retry(it, REFUSED_SPACING_MS);
 	} else if (it->answered) {
 		item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), 0));
 	} else {
@@ -132,9 +162,10 @@ static void looked_up(void *arg, const struct remote_error *error)
 		} else if (now >= it->doubt_until_ms) {
 			/* Of a batch that the server refused, the first missing part in order is the suspect,
 			 * the others go on. */
-			if (it->suspect && suspected)
-				it->suspect = false;
-			suspected |= it->suspect;
+			if (it->suspect && !it->refused) {
+				it->suspect = !suspected;
+				suspected = true;
+			}
 			give_up(it);
 		} else {
 			int64_t next = it->doubt_began_ms + ((int64_t)DOUBT_FIRST_MS << MIN(it->looked, 5U));

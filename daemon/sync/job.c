@@ -231,12 +231,6 @@ static bool dispose(struct job *j, struct item *it)
 
 static void next_run(struct job *j);
 
-/* 503 and its like say something of the server, not of what was sent. */
-static bool content_may_be_refused(const struct remote_error *error)
-{
-	return (error->code == ERR_SERVER && error->status == 500) || error->code == ERR_REJECTED;
-}
-
 static void park_too_large(struct item *it)
 {
 	struct pair *p = it->pair;
@@ -273,9 +267,10 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 			park_too_large(it);
 			continue;
 		}
-		if (answered && content_may_be_refused(error)) {
+		if (answered && refuses_content(error)) {
 			it->suspect = true; /* doubt.c acquits all but the first that is missing */
-			it->refused += j->n_sent == 1;
+			if (j->n_sent == 1)
+				item_count_refusal(it, error);
 		}
 		doubt_begin(it, answered);
 	}

@@ -226,9 +226,9 @@ void pair_remote_failed(struct pair *p, const struct remote_error *error, bool w
 		break;
 	case ERR_NOT_FOUND: pair_check_bucket(p); break;
 	case ERR_SERVER:
-		/* A write may have failed for what it carried; anything else, or 503, says the server is in
-		 * no state to be asked. */
-		if (!write || error->status == 503)
+		/* A write may have failed for what it carried; anything else, 429 or 503, says the server is
+		 * in no state to be asked. */
+		if (!write || error->status == 503 || error->status == 429)
 			server_offline(p->server, p, error);
 		else
 			report_set_error(p, "the server failed: %d %s", error->status, error->message);

@@ -50,14 +50,14 @@
 #define DELETE_MAX                                                                                           \
 	100000 /* deletions remembered while they wait; the scan that finds the rest comes later             \
 		*/
-#define ROOT_CHECK_MS      5000            /* a missing root is looked at this often */
-#define FULL_DISK_MS       10000           /* a full state directory likewise */
-#define PARK_MS            (3600 * 1000LL) /* quarrels, wrong hashes, files of another owner: tried again hourly */
-#define REFUSED_MS         (24 * 3600 * 1000LL) /* contents the server refuses: once a day */
-#define REFUSED_TRIES      3 /* 500 so often, alone, REFUSED_SPACING_MS apart: this content is refused */
-#define REFUSED_SPACING_MS 30000
-#define HASH_TRIES         3 /* another hash than ours in the answer so often: something on the way changes bytes */
-#define RESCAN_JITTER      10 /* percent */
+#define ROOT_CHECK_MS   5000            /* a missing root is looked at this often */
+#define FULL_DISK_MS    10000           /* a full state directory likewise */
+#define PARK_MS         (3600 * 1000LL) /* quarrels, wrong hashes, files of another owner: tried again hourly */
+#define REFUSED_MS      (24 * 3600 * 1000LL) /* contents the server refuses: once a day */
+#define REFUSED_TRIES   3                    /* 400 or 500 so often, alone, spaced: this content is refused */
+#define REFUSED_SPACING 2 /* doubt_seconds divided by this lie between two such tries: 30 s */
+#define HASH_TRIES      3 /* another hash than ours in the answer so often: something on the way changes bytes */
+#define RESCAN_JITTER   10 /* percent */
 
 enum item_state {
 	ITEM_READY,  /* waits for a job */
@@ -105,6 +105,7 @@ struct item {
 	size_t len;
 	int read_error;
 	unsigned refused, bad_hash;
+	int refused_status; /* what the server answered the last time it refused */
 	struct backoff backoff;
 	int64_t next_ms;                        /* monotonic: RETRY and DOUBT */
 	unsigned looked;                        /* DOUBT: look-ups so far */
@@ -379,6 +380,11 @@ void job_record_all(struct job *j); /* at once; ends it. NULL-safe */
 void pair_remote_failed(struct pair *p, const struct remote_error *error, bool write);
 void item_wrong_hash(struct item *it,
 		     const struct remote_version *v); /* the server has other bytes than we sent */
+/* An answer that may be about the content or the name and not about the server. */
+bool refuses_content(const struct remote_error *error);
+void item_count_refusal(struct item *it, const struct remote_error *error); /* it was sent alone */
+/* Refused, and proven not to be carried out: tried again in a while, parked when that was often enough. */
+void item_refused(struct item *it);
 
 bool deletes_start(struct pair *p);
 

@@ -546,13 +546,15 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 		item_done(it);
 		pair_arm_timers(p);
 	} else {
-		/* Cut before its last byte, or refused: not stored, but a 5xx after the last byte is looked
-		 * up. */
+		/* Cut before its last byte, or refused: not stored, but a refusal after the last byte is
+		 * looked up. */
 		report_file(p, it->path, "upload", true, s->fed, s->size, error->message);
-		if (error->code == ERR_SERVER && s->noted) {
-			it->refused += error->status == 500; /* 503 says nothing of the content */
-			it->suspect = error->status == 500;
+		if (refuses_content(error))
+			item_count_refusal(it, error);
+		if ((error->code == ERR_SERVER || error->code == ERR_REJECTED) && s->noted) {
 			doubt_begin(it, true);
+		} else if (refuses_content(error)) {
+			item_refused(it);
 		} else if (judge_unnote(it) < 0) {
 			pair_index_failed(p, -EIO);
 			item_ready(it);
