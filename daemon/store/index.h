@@ -145,6 +145,9 @@ int index_hold_drop(struct index *index, int64_t pair, const char *path);
 typedef int (*index_hold_cb)(void *arg, const struct index_hold *hold);
 int index_hold_range(struct index *index, int64_t pair, const char *after, int max, index_hold_cb cb,
 		     void *arg);
+/* Up to max unconfirmed ones of this reason and at most this size, by path. */
+int index_hold_fitting(struct index *index, int64_t pair, enum index_hold_reason reason, int64_t max_size,
+		       int max, index_hold_cb cb, void *arg);
 /* deletes, foreign: those that wait for the user; blocking: all but the foreign ones that wait. O(1). */
 int index_hold_counts(struct index *index, int64_t pair, int64_t *ret_deletes, int64_t *ret_foreign,
 		      int64_t *ret_blocking);

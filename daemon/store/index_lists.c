@@ -212,17 +212,13 @@ int index_hold_drop(struct index *index, int64_t pair, const char *path)
 	return r < 0 ? r : index_end(index, hold_drop_in_tx(index, pair, path));
 }
 
-int index_hold_range(struct index *index, int64_t pair, const char *after, int max, index_hold_cb cb,
+/* Hands out what the statement finds and gives it back. */
+static int hold_each(struct index *index, enum index_sql which, sqlite3_stmt *stmt, index_hold_cb cb,
 		     void *arg)
 {
-	struct index_pair_state *state;
 	struct index_text path = {0};
-	int r, rc, n = 0;
-	sqlite3_stmt *stmt = take_for(index, pair, after ? after : "", SQL_HOLD_RANGE, &state, &r);
+	int r = 0, rc = SQLITE_DONE, n = 0;
 
-	if (!stmt)
-		return r;
-	(void)sqlite3_bind_int(stmt, 3, max);
 	while (r >= 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct index_hold hold;
 		const char *text = index_text_set(&path, stmt, 0);
@@ -233,9 +229,37 @@ int index_hold_range(struct index *index, int64_t pair, const char *after, int m
 	}
 	if (r >= 0)
 		r = index_failed(index, rc);
-	index_give(index, SQL_HOLD_RANGE, stmt);
+	index_give(index, which, stmt);
 	index_text_done(&path);
 	return r < 0 ? r : n;
+}
+
+int index_hold_range(struct index *index, int64_t pair, const char *after, int max, index_hold_cb cb,
+		     void *arg)
+{
+	struct index_pair_state *state;
+	int r;
+	sqlite3_stmt *stmt = take_for(index, pair, after ? after : "", SQL_HOLD_RANGE, &state, &r);
+
+	if (!stmt)
+		return r;
+	(void)sqlite3_bind_int(stmt, 3, max);
+	return hold_each(index, SQL_HOLD_RANGE, stmt, cb, arg);
+}
+
+int index_hold_fitting(struct index *index, int64_t pair, enum index_hold_reason reason, int64_t max_size,
+		       int max, index_hold_cb cb, void *arg)
+{
+	struct index_pair_state *state;
+	int r;
+	sqlite3_stmt *stmt = take_for(index, pair, "", SQL_HOLD_FITTING, &state, &r);
+
+	if (!stmt)
+		return r;
+	(void)sqlite3_bind_int(stmt, 3, reason);
+	(void)sqlite3_bind_int64(stmt, 4, max_size);
+	(void)sqlite3_bind_int(stmt, 5, max);
+	return hold_each(index, SQL_HOLD_FITTING, stmt, cb, arg);
 }
 
 int index_hold_counts(struct index *index, int64_t pair, int64_t *ret_deletes, int64_t *ret_foreign,

@@ -128,6 +128,9 @@ const char *const index_sql_texts[SQL_MAX] = {
 	[SQL_HOLD_DELETE] = "DELETE FROM hold WHERE space = ?1 AND path = ?2",
 	[SQL_HOLD_RANGE] =
 		"SELECT " HOLD_COLUMNS " FROM hold WHERE space = ?1 AND path > ?2 ORDER BY path LIMIT ?3",
+	[SQL_HOLD_FITTING] =
+		"SELECT " HOLD_COLUMNS " FROM hold WHERE space = ?1 AND path > ?2 AND reason = ?3"
+		" AND size <= ?4 AND confirmed = 0 ORDER BY path LIMIT ?5",
 
 	[SQL_SKIP_PUT] = "REPLACE INTO skip(space, " SKIP_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_SKIP_GET] = "SELECT " SKIP_COLUMNS " FROM skip WHERE space = ?1 AND path = ?2",

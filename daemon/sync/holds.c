@@ -1,5 +1,6 @@
-/* Holds: what waits for a word of the user, and what becomes of it. apply lets the deletion or overwrite go
- * on without the guard; restore keeps the other side's version by bringing it here. */
+/* Holds: what waits for a word of the user or for room in the Trash, and what becomes of it. apply lets the
+ * deletion or overwrite go on without the guard; restore keeps the other side's version by bringing it here.
+ */
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -52,6 +53,71 @@ void holds_review(struct pair *p)
 
 	if (r < 0)
 		report_set_error(p, "held paths could not be reviewed: %s", err_text(r));
+}
+
+/* --- room for a rescue --- */
+
+#define ROOM_AT_ONCE 1000 /* of so many it is asked at a time */
+
+struct room_look {
+	struct pair *pair;
+	struct worker_job work;
+	int64_t size, room;
+	int error;
+};
+
+static int take_smallest(void *arg, const struct index_hold *hold)
+{
+	int64_t *size = arg;
+
+	*size = MIN(*size, hold->size);
+	return 0;
+}
+
+static int too_large(struct pair *p, int64_t max_size, int max, index_hold_cb cb, void *arg)
+{
+	return index_hold_fitting(p->engine->p.index, p->ip.key, INDEX_HOLD_TOO_LARGE, max_size, max, cb,
+				  arg);
+}
+
+static void look_run(struct worker_job *work)
+{
+	struct room_look *x = (struct room_look *)((char *)work - offsetof(struct room_look, work));
+
+	x->error = trash_room(x->pair->engine->trash, x->size, &x->room);
+}
+
+static void looked(struct worker_job *work)
+{
+	struct room_look *x = (struct room_look *)((char *)work - offsetof(struct room_look, work));
+	struct pair *p = x->pair;
+	int64_t fits = MIN(x->room, pair_rescue_room(p));
+	int r = x->error;
+
+	p->room_look = NULL;
+	free(x);
+	if (r >= 0 && pair_can_work(p))
+		too_large(p, fits, ROOM_AT_ONCE, review_one, p);
+	pair_pump_later(p);
+}
+
+/* Asks this machine only. The server is asked when the smallest of them fits, so that each round that costs
+ * requests ends a hold. */
+void holds_look_for_room(struct pair *p)
+{
+	int64_t smallest = INT64_MAX;
+	struct room_look *x;
+
+	if (too_large(p, INT64_MAX, 1, take_smallest, &smallest) == 0) {
+		p->rescue_waits = false;
+		return;
+	}
+	if (too_large(p, pair_rescue_room(p), ROOM_AT_ONCE, take_smallest, &smallest) <= 0 ||
+	    !(x = calloc(1, sizeof *x)))
+		return; /* asked again in a while */
+	*x = (struct room_look){.pair = p, .size = smallest, .work = {.run = look_run, .done = looked}};
+	p->room_look = x;
+	worker_submit(p->engine->p.pool, WORKER_NORMAL, &x->work);
 }
 
 /* --- confirm, restore --- */

@@ -197,6 +197,8 @@ int judge_hold(struct item *it, enum index_hold_reason reason, bool side_local,
 		     strcmp(old.updated_at, hold.updated_at) != 0 || old.size != size || old.reason != reason;
 	int r = fresh ? index_hold_put(p->engine->p.index, p->ip.key, &hold) : 0;
 
+	if (r >= 0 && reason == INDEX_HOLD_TOO_LARGE)
+		p->rescue_waits = true;
 	if (r >= 0 && fresh) {
 		report_history(p, "hold", it->path, size, v && v->has_digest ? &v->digest : NULL, "held",
 			       engine_hold_reason_name(reason));

@@ -26,7 +26,7 @@ int64_t pair_rescue_room(struct pair *p)
 		p->ip.rescue_used = 0;
 	}
 	return pair_setting(p, p->spec->rescue_bytes, p->engine->p.settings->rescue_bytes) -
-	       p->ip.rescue_used;
+	       p->ip.rescue_used - p->rescue_reserved;
 }
 
 char *pair_full_path(const struct pair *p, const char *path)
@@ -94,7 +94,7 @@ struct pair *pair_free(struct pair *p)
 {
 	struct loop_timer *timers[] = {&p->settle_timer, &p->item_timer,  &p->rescan_timer, &p->root_timer,
 				       &p->poll_timer,   &p->pause_timer, &p->report_timer, &p->bucket_timer,
-				       &p->expire_timer, &p->disk_timer};
+				       &p->expire_timer, &p->disk_timer,  &p->room_timer};
 	struct item_list *lists[] = {&p->ready, &p->singles, &p->deletes, &p->doubts, &p->retries};
 	struct scan_want *w;
 	struct item *it;
@@ -138,8 +138,8 @@ bool pair_can_work(const struct pair *p)
 bool pair_busy(const struct pair *p)
 {
 	return p->small || p->ahead || p->recording || p->deleting || p->walk || p->root_job ||
-	       p->bucket_call || p->doubt_lookup || !LIST_EMPTY(&p->running) || !LIST_EMPTY(&p->restores) ||
-	       (p->server && p->server->probe_pair == p);
+	       p->room_look || p->bucket_call || p->doubt_lookup || !LIST_EMPTY(&p->running) ||
+	       !LIST_EMPTY(&p->restores) || (p->server && p->server->probe_pair == p);
 }
 
 void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ...)
@@ -554,6 +554,14 @@ static int retry_skip(void *arg, const struct index_skip *skip)
 	return 0;
 }
 
+static void room_due(void *arg)
+{
+	struct pair *p = arg;
+
+	holds_look_for_room(p);
+	pair_arm_timers(p);
+}
+
 static void forget_old_renames(struct pair *p, int64_t now)
 {
 	size_t cursor = 0;
@@ -598,6 +606,13 @@ void pair_arm_timers(struct pair *p)
 				       poll_due, p);
 	} else {
 		loop_timer_stop(&p->poll_timer);
+	}
+	if (p->rescue_waits && pair_can_work(p)) {
+		if (!p->room_look && !loop_timer_armed(&p->room_timer))
+			loop_timer_set(loop, &p->room_timer, p->engine->p.settings->poll_seconds * 1000,
+				       room_due, p);
+	} else {
+		loop_timer_stop(&p->room_timer);
 	}
 	if (pair_can_work(p) && !walk_pending(p)) {
 		if (!loop_timer_armed(&p->rescan_timer)) {

@@ -233,8 +233,12 @@ struct pair {
 	bool overflowed, degraded;
 	struct rescan_list rescan_waiters;
 
+	int64_t rescue_reserved; /* by rescues under way, of the day's budget */
+	bool rescue_waits;       /* something is held because it could not be rescued */
+	struct room_look *room_look;
+
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,
-		bucket_timer, expire_timer, disk_timer;
+		bucket_timer, expire_timer, disk_timer, room_timer;
 	struct strmap *renames; /* old encoded path -> struct renamed */
 	struct quarrels *repairs;
 
@@ -435,6 +439,8 @@ void walk_on_hint(void *arg, enum watch_hint hint, const char *path, const char 
 
 /* --- holds.c --- */
 void holds_review(struct pair *p); /* after a full scan: every held path is looked at again */
+/* Is there room by now for what is held because it could not be rescued? That is looked at again. */
+void holds_look_for_room(struct pair *p);
 
 /* --- restore.c --- */
 /* Brings the held remote version here. The path's item is busy until it is done; while it is busy otherwise

@@ -29,7 +29,8 @@ struct single {
 	/* rescue */
 	struct trash_file *trash;
 	struct digest_stream *digest;
-	int64_t fetched;
+	int64_t fetched, reserved; /* reserved: of the day's budget */
+	int trash_error;           /* why what came could not be written */
 	char *trashed;
 	/* stream */
 	int fd;
@@ -73,6 +74,7 @@ static void end(struct single *s)
 	struct pair *p = s->pair;
 
 	LIST_REMOVE(s, link);
+	p->rescue_reserved -= s->reserved;
 	p->server->large_busy--;
 	single_free(s);
 	pair_check_first_sync(p);
@@ -247,6 +249,7 @@ static void inspected(struct worker_job *work)
 
 /* --- rescue --- */
 
+/* Nothing is overwritten or deleted until the rescue is possible, or its user does without it. */
 static void hold_too_large(struct single *s)
 {
 	struct item *it = s->item;
@@ -258,15 +261,26 @@ static void hold_too_large(struct single *s)
 		end_done(s);
 }
 
+/* Short of memory or descriptors is a moment's trouble. Whatever else the Trash says (full, over quota,
+ * read-only, not ours) stays until somebody does something about it. */
+static void trash_failed(struct single *s, int error)
+{
+	report_set_error(s->pair, "cannot keep %s in the Trash: %s", s->item->path, err_text(error));
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		end_retry(s, 0);
+	else
+		hold_too_large(s);
+}
+
 static int rescue_data(void *arg, const void *data, size_t len)
 {
 	struct single *s = arg;
-	int r = trash_write(s->trash, data, len);
 
-	if (r >= 0)
-		r = digest_stream_update(s->digest, data, len);
+	s->trash_error = trash_write(s->trash, data, len);
+	if (s->trash_error < 0)
+		return s->trash_error;
 	s->fetched += (int64_t)len;
-	return r;
+	return digest_stream_update(s->digest, data, len);
 }
 
 static void commit_run(struct worker_job *work)
@@ -295,18 +309,14 @@ static void committed(struct worker_job *work)
 	int r;
 
 	s->working = false;
-	if (s->work_error == -ENOSPC) {
-		hold_too_large(s);
-		return;
-	}
 	if (s->work_error < 0) {
-		report_set_error(p, "cannot keep %s in the Trash: %s", s->item->path,
-				 err_text(s->work_error));
-		end_retry(s, 0);
+		trash_failed(s, s->work_error);
 		return;
 	}
 	s->trash = trash_abort(s->trash);
 	p->ip.rescue_used += s->fetched;
+	p->rescue_reserved -= s->reserved;
+	s->reserved = 0;
 	r = index_pair_put(p->engine->p.index, &p->ip, false);
 	if (r < 0)
 		index_failed(s, r);
@@ -327,8 +337,8 @@ static void rescue_fetched(void *arg, const struct remote_error *error)
 		rescued(s, "failed", "the server has no content for this version");
 		return;
 	}
-	if (error->code == -ENOSPC) {
-		hold_too_large(s);
+	if (error->code && s->trash_error < 0) {
+		trash_failed(s, s->trash_error);
 		return;
 	}
 	if (error->code) {
@@ -350,39 +360,64 @@ static void rescue_fetched(void *arg, const struct remote_error *error)
 	submit(s, commit_run, committed);
 }
 
-static void rescue(struct single *s)
+static void begin_run(struct worker_job *work)
 {
-	struct pair *p = s->pair;
-	struct item *it = s->item;
-	_cleanup_free_ char *full = pair_full_path(p, it->path);
-	_cleanup_free_ char *original = fs_join(p->spec->local_path, it->local);
-	int r = full && original ? 0 : -ENOMEM;
+	struct single *s = of_work(work);
+	_cleanup_free_ char *original = fs_join(s->pair->spec->local_path, s->item->local);
 
-	if (it->r.version.size > pair_rescue_room(p)) {
-		hold_too_large(s);
+	s->work_error =
+		original ? trash_begin(s->pair->engine->trash, original, s->reserved, &s->trash) : -ENOMEM;
+}
+
+static void begun(struct worker_job *work)
+{
+	struct single *s = of_work(work);
+	struct pair *p = s->pair;
+
+	s->working = false;
+	if (s->work_error < 0) {
+		trash_failed(s, s->work_error);
 		return;
 	}
-	s->trash = trash_abort(s->trash);
-	s->digest = digest_stream_free(s->digest);
-	free(STEAL(s->trashed));
-	s->fetched = 0;
-	if (r >= 0)
-		r = trash_begin(p->engine->trash, original, it->r.version.size, &s->trash);
-	if (r == -ENOSPC) {
-		hold_too_large(s);
+	if (gone(s))
 		return;
-	}
-	if (r >= 0 && !(s->digest = digest_stream_new()))
-		r = -ENOMEM;
-	if (r >= 0)
-		r = p->remote->ops->fetch(p->remote, p->spec->bucket, full, rescue_data, rescue_fetched, s,
-					  &s->call);
+	_cleanup_free_ char *full = pair_full_path(p, s->item->path);
+
+	s->digest = digest_stream_new();
+
+	int r = full && s->digest ? p->remote->ops->fetch(p->remote, p->spec->bucket, full, rescue_data,
+							  rescue_fetched, s, &s->call)
+				  : -ENOMEM;
+
 	if (r < 0) {
-		report_set_error(p, "cannot rescue %s: %s", it->path, err_text(r));
+		report_set_error(p, "cannot rescue %s: %s", s->item->path, err_text(r));
 		end_retry(s, 0);
 		return;
 	}
 	s->fetching = true;
+}
+
+static void rescue(struct single *s)
+{
+	struct pair *p = s->pair;
+
+	p->rescue_reserved -= s->reserved; /* it has been here before: another version by now */
+	s->reserved = 0;
+	if (s->item->r.version.size > pair_rescue_room(p)) {
+		report_set_error(p,
+				 "%s is held: with it more than rescue_bytes would go into the Trash today",
+				 s->item->path);
+		hold_too_large(s);
+		return;
+	}
+	s->reserved = s->item->r.version.size;
+	p->rescue_reserved += s->reserved;
+	s->trash = trash_abort(s->trash);
+	s->digest = digest_stream_free(s->digest);
+	free(STEAL(s->trashed));
+	s->fetched = 0;
+	s->trash_error = 0;
+	submit(s, begin_run, begun);
 }
 
 /* --- stream --- */

@@ -129,14 +129,37 @@ const char *trash_dir(const struct trash *t)
 	return t->dir;
 }
 
-static int check_space(int fd, int64_t size)
+static int free_bytes(int fd, int64_t *ret_bytes)
 {
 	struct statvfs fs;
 
 	if (fstatvfs(fd, &fs) < 0)
 		return -errno;
-	return (double)fs.f_bavail * (double)fs.f_frsize < (double)size + (double)TRASH_MARGIN_BYTES ? -ENOSPC
-												     : 0;
+	double room = (double)fs.f_bavail * (double)fs.f_frsize - (double)TRASH_MARGIN_BYTES;
+	*ret_bytes = room >= (double)INT64_MAX ? INT64_MAX : (int64_t)room;
+	return 0;
+}
+
+static int check_space(int fd, int64_t size)
+{
+	int64_t room;
+	int r = free_bytes(fd, &room);
+
+	return r < 0 ? r : room < size ? -ENOSPC : 0;
+}
+
+/* Names are made here only at the end, after all has been fetched. */
+static int check_writable(int dir)
+{
+	return faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* Others write here too: the room is taken now where the filesystem can. */
+static int take_room(int fd, int64_t size)
+{
+	if (size == 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size) == 0)
+		return 0;
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? -errno : 0;
 }
 
 /* Makes the temporary and locks it. Between the two another daemon may take it for a left-over. */
@@ -185,11 +208,12 @@ static int open_all(struct trash_file *f, int64_t size)
 		return f->info_fd;
 	if ((f->temp_dir_fd = make_dir_at(dir, TEMP_DIR)) < 0)
 		return f->temp_dir_fd;
-	r = open_temp(f);
-	/* Others write here too: take the room now where the filesystem can. */
-	if (r == 0 && size > 0 && fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, size) < 0 && errno == ENOSPC)
-		r = -ENOSPC;
-	return r;
+	r = check_writable(f->files_fd);
+	if (r == 0)
+		r = check_writable(f->info_fd);
+	if (r == 0)
+		r = open_temp(f);
+	return r < 0 ? r : take_room(f->fd, size);
 }
 
 int trash_begin(struct trash *t, const char *original, int64_t size, struct trash_file **ret_file)
@@ -209,6 +233,21 @@ int trash_begin(struct trash *t, const char *original, int64_t size, struct tras
 	}
 	*ret_file = f;
 	return 0;
+}
+
+int trash_room(struct trash *t, int64_t size, int64_t *ret_room)
+{
+	struct trash_file *f;
+	int64_t room;
+	int r = trash_begin(t, "/", size, &f);
+
+	if (r < 0)
+		return r;
+	r = free_bytes(f->temp_dir_fd, &room);
+	trash_abort(f);
+	if (r == 0)
+		*ret_room = MAX(room, size); /* perhaps taken just now for the question itself */
+	return r;
 }
 
 int trash_write(struct trash_file *f, const void *data, size_t len)

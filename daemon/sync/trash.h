@@ -15,10 +15,15 @@ int trash_new(const char *home_trash /* NULL: from the environment */, struct tr
 struct trash *trash_free(struct trash *t);
 const char *trash_dir(const struct trash *t);
 
+/* Could content of this size be put in now? 0, and how much room there is; else what trash_begin would say.
+ */
+int trash_room(struct trash *t, int64_t size, int64_t *ret_room);
+
 /* One piece of content on its way in: written to a temporary name, visible only after trash_commit. */
 struct trash_file;
 /* original: absolute path it belongs to (written to .trashinfo). size: checked against free space first,
- * -ENOSPC. */
+ * -ENOSPC; -EDQUOT, -EROFS, -EACCES, …: nothing can be put in here, which is known before a byte is fetched.
+ */
 int trash_begin(struct trash *t, const char *original, int64_t size, struct trash_file **ret_file);
 int trash_write(struct trash_file *f, const void *data, size_t len);
 /* fsync, info file first, then rename: a kill leaves no half content under a real name. What it returns is on

@@ -4,10 +4,11 @@ Trash afterwards. (The server has no conditional write: a version stored between
 it, by sync.md's own exception; such moments are known from the server's log and left out.)"""
 import os
 import random
+import subprocess
 import sys
 import time
 
-from cf import assert_equal, diagnose, digest, main, test, wait_until
+from cf import Skip, assert_equal, diagnose, digest, main, test, wait_until
 
 SEED = int(os.environ.get('TESTS_SEED', random.randrange(1 << 30)))
 ROUNDS = int(os.environ.get('TESTS_ROUNDS', '40'))
@@ -67,6 +68,95 @@ def _(w):
     w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply'})
     w.sync()
     w.assert_equal_sides()
+
+
+# Where root could do it all the same, it runs without those rights.
+MORTAL = ('setpriv', '--bounding-set=-dac_override,-dac_read_search') if os.geteuid() == 0 else ()
+THEIRS = os.urandom(2 << 20)
+
+
+def start(w, prefix=MORTAL):
+    w.daemon.settings(settle_open_ms=200, delete_settle_ms=150, poll_seconds=1)
+    w.daemon.start(prefix=prefix)
+    w.daemon.login(w.server.url, w.server.admin_key)
+    w.daemon.add(w.root, w.bucket)
+    w.sync()
+
+
+def held_until(w, possible):
+    """Both an overwrite and a put-back are held, without fetching what could not be kept; possible() ends it."""
+    for name in ('a', 'b'):
+        w.server.put(w.bucket, name, THEIRS + name.encode())
+    w.server.forget()
+    w.write('a', b'ours, edited')
+    w.daemon.call('Rescan', {'name': 'docs'})
+    wait_until(lambda: [(h['path'], h['reason']) for h in w.daemon.held()] == [('a', 'too_large'), ('b', 'too_large')],
+               20, 'both held', w.check_alive)
+    status = w.daemon.status()
+    assert not status['in_sync'] and 'Trash' in status['last_error'], status
+    assert_equal((w.server.count('content'), w.server.writes()), (0, 0))
+    w.write('c', b'goes up beside it')
+    wait_until(lambda: 'c' in w.remote(), 20, 'another upload')
+    possible()
+    wait_until(lambda: not w.daemon.held(), 20, 'the holds over', w.check_alive)
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.trashed(), {digest(THEIRS + b'a'), digest(THEIRS + b'b')})
+
+
+@test('a Trash that may not be written to holds the write until it may', files={'a': b'1', 'b': b'2'}, daemon=False)
+def _(w):
+    start(w)
+    os.chmod(w.daemon.trash, 0o500)
+    held_until(w, lambda: os.chmod(w.daemon.trash, 0o700))
+
+
+@test('no names can be made in the Trash: held until they can', files={'a': b'1', 'b': b'2'}, daemon=False)
+def _(w):
+    start(w)
+    info = os.path.join(w.daemon.trash, 'info')
+    os.mkdir(info)
+    os.chmod(info, 0o500)
+    held_until(w, lambda: os.chmod(info, 0o700))
+
+
+@test('a file where the Trash should be: held until it is away', files={'a': b'1', 'b': b'2'}, daemon=False)
+def _(w):
+    start(w)
+    files = os.path.join(w.daemon.trash, 'files')
+    with open(files, 'w'):
+        pass
+    held_until(w, lambda: os.unlink(files))
+
+
+def in_own_mounts(w, mount):
+    """The Trash of this daemon alone is a mount; returns a way to mount it again with other options."""
+    os.makedirs(w.daemon.trash)
+    try:
+        subprocess.run(['unshare', '-m', 'true'], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip('no mount namespace of its own')
+    start(w, ('unshare', '-m', 'sh', '-c', f'{mount} "{w.daemon.trash}" && exec "$@"', 'sh'))
+
+    trash = w.daemon.trash
+    w.daemon.trash = f'/proc/{w.daemon.pid}/root{trash}'    # as the daemon sees it
+
+    def again(options):
+        subprocess.run(['nsenter', '-t', str(w.daemon.pid), '-m', 'mount', '-o', f'remount,{options}', trash], check=True)
+    return again
+
+
+@test('a full Trash: held until there is room', files={'a': b'1', 'b': b'2'}, daemon=False)
+def _(w):
+    again = in_own_mounts(w, 'mount -t tmpfs -o size=17m tmpfs')
+    held_until(w, lambda: again('size=64m'))
+
+
+@test('a Trash on a read-only filesystem: held until it is not', files={'a': b'1', 'b': b'2'}, daemon=False)
+def _(w):
+    again = in_own_mounts(w, 'mount -t tmpfs -o size=64m tmpfs')
+    again('ro')
+    held_until(w, lambda: again('rw'))
 
 
 @test('random writers on both sides', seconds=120, files={f'f{i}': b'start %d' % i for i in range(8)})

@@ -565,6 +565,18 @@ START_TEST(holds)
 	order[0] = '\0';
 	ck_assert_int_eq(index_hold_range(ix, a, "f", 1, hold_order, order), 1);
 	ck_assert_str_eq(order, "m");
+	hold = (struct index_hold){.path = "s", .reason = INDEX_HOLD_TOO_LARGE, .size = 9};
+	ck_assert_int_eq(index_hold_put(ix, a, &hold), 0);
+	hold = (struct index_hold){.path = "q", .reason = INDEX_HOLD_TOO_LARGE, .size = 1, .confirmed = true};
+	ck_assert_int_eq(index_hold_put(ix, a, &hold), 0);
+	order[0] = '\0';
+	ck_assert_int_eq(index_hold_fitting(ix, a, INDEX_HOLD_TOO_LARGE, 9, 5, hold_order, order), 2);
+	ck_assert_str_eq(order, "st");
+	order[0] = '\0';
+	ck_assert_int_eq(index_hold_fitting(ix, a, INDEX_HOLD_TOO_LARGE, 8, 5, hold_order, order), 1);
+	ck_assert_str_eq(order, "t");
+	ck_assert_int_eq(index_hold_drop(ix, a, "s"), 0);
+	ck_assert_int_eq(index_hold_drop(ix, a, "q"), 0);
 	ck_assert_int_eq(index_hold_drop(ix, a, "m"), 0);
 	ck_assert_int_eq(index_hold_drop(ix, a, "m"), 0);
 	assert_holds(a, 1, 0, 2);
