@@ -3,11 +3,13 @@
 #include "sync/marker.h"
 #include "base/util.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #define MARKER_NAME "user.carbonfiles.pair"
 /* Two words and the space between them; anything longer is not ours. */
@@ -66,6 +68,9 @@ int marker_read(int root_fd, struct marker *ret_marker)
 		m.supported = false;
 	} else if (errno != ENODATA) {
 		return -errno;
+	} else {
+		/* A read-only mount, or a directory of somebody else's. */
+		m.supported = faccessat(root_fd, ".", W_OK, AT_EACCESS) == 0;
 	}
 	*ret_marker = m;
 	return r;

@@ -7,7 +7,7 @@
 
 #define MARKER_ID_MAX 40
 struct marker {
-	bool supported; /* the filesystem carries user.* attributes */
+	bool supported; /* one is there, or could be written as far as can be seen without trying */
 	bool present;
 	char id[MARKER_ID_MAX];
 	char generation[MARKER_ID_MAX];

@@ -1,5 +1,6 @@
 /* Is the directory still the pair's? Its marker (an extended attribute with the pair's id and a generation)
- * says so; where the file system carries none, file system id and inode do. A root that is missing, another
+ * says so; where none can be written, file system id and inode do, and stand for the generation in the index.
+ * A root that is missing, another
  * one, or unmounted stops the pair before anything is read from it as a deletion. At every start the index
  * commits a new generation, then the marker is written, then the old one is dropped. */
 #include "base/err.h"
@@ -16,13 +17,13 @@ struct root_check {
 	char *path;
 	char id[MARKER_ID_MAX];
 	char generation[MARKER_ID_MAX]; /* to be written; "" only look */
-	bool write, release, take, marked;
+	bool write, release, take;
+	bool was_marked; /* when it was looked at; else fsid and ino are what it was */
 	uint64_t fsid, ino;
 	/* found */
-	int error;
-	struct marker marker;
+	int error, write_error;
+	struct marker marker; /* before anything was written */
 	uint64_t dev;
-	bool empty;
 };
 
 int root_open_checked(const struct pair *p, int *ret_fd)
@@ -34,13 +35,40 @@ int root_open_checked(const struct pair *p, int *ret_fd)
 	if (fd < 0)
 		return fd;
 	r = marker_read(fd, &m);
-	if (r < 0)
+	if (r < 0 && r != -EBADMSG) /* of another form: none of ours */
 		return r;
 	if (p->marked ? !m.present || strcmp(m.id, p->spec->id) != 0
 		      : m.fsid != p->root_fsid || m.ino != p->root_ino)
 		return -ESTALE;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
+}
+
+static bool is_of(const struct marker *m, const char *id)
+{
+	return m->present && strcmp(m->id, id) == 0;
+}
+
+static bool means_unmarkable(int error)
+{
+	return error == -EOPNOTSUPP || error == -EROFS || error == -EACCES || error == -EPERM ||
+	       error == -ENOSPC || error == -EDQUOT;
+}
+
+/* 0 also where no marker can be written: write_error says so. */
+static int write_run(struct root_check *c, int fd)
+{
+	const struct marker *m = &c->marker;
+	bool ours = is_of(m, c->id), same = m->fsid == c->fsid && m->ino == c->ino;
+
+	/* Since it was looked at another directory may have come. */
+	if (!c->take && !(c->was_marked ? ours : same))
+		return -ESTALE;
+	/* Another pair's is written over only for who takes the directory. */
+	c->write_error = m->supported && (!m->present || ours || c->take)
+				 ? marker_write(fd, c->id, c->generation)
+				 : -EOPNOTSUPP;
+	return means_unmarkable(c->write_error) ? 0 : c->write_error;
 }
 
 static void check_run(struct worker_job *work)
@@ -56,25 +84,15 @@ static void check_run(struct worker_job *work)
 		return;
 	c->dev = st.st_dev;
 	c->error = marker_read(fd, &c->marker);
-	if (c->error == -EBADMSG && (c->take || c->release)) {
+	if (c->error == -EBADMSG)
 		c->error = 0;
-		c->marker.present = false;
-	}
 	if (c->error)
 		return;
 	if (c->release) {
 		if (c->marker.supported && c->marker.present)
 			c->error = marker_remove(fd, c->id);
 	} else if (c->write) {
-		bool ours = c->marker.present && strcmp(c->marker.id, c->id) == 0;
-
-		if (c->marker.supported && (ours || c->take))
-			c->error = marker_write(fd, c->id, c->generation);
-		else if (!c->marker.supported && !c->take &&
-			 (c->marker.fsid != c->fsid || c->marker.ino != c->ino))
-			c->error = -ESTALE;
-		else if (c->marker.supported)
-			c->error = -ESTALE;
+		c->error = write_run(c, fd);
 	}
 }
 
@@ -128,21 +146,49 @@ static void submit(struct root_check *c, void (*done)(struct worker_job *))
 	worker_submit(p->engine->p.pool, WORKER_URGENT, &c->work);
 }
 
-static void fs_generation(const struct marker *m, char out[33])
+#define GENERATION_SIZE sizeof(((struct index_pair *)NULL)->generation)
+
+/* What the directory has: the marker's, or what stands for it. */
+static void generation_of(const struct marker *m, bool ours, char out[GENERATION_SIZE])
 {
-	snprintf(out, 33, "%016llx%016llx", (unsigned long long)m->fsid, (unsigned long long)m->ino);
+	if (ours)
+		snprintf(out, GENERATION_SIZE, "%.32s", m->generation);
+	else
+		snprintf(out, GENERATION_SIZE, "%016llx%016llx", (unsigned long long)m->fsid,
+			 (unsigned long long)m->ino);
 }
 
-/* The marker is written (or the file system has none): the old generation is forgotten, the pair goes on. */
+/* What the index knows the directory by from now on. */
+static void take_generation(struct pair *p, const struct root_check *c)
+{
+	struct index_pair *ip = &p->ip;
+	bool ours = is_of(&c->marker, c->id);
+
+	p->marked = c->write_error == 0 || ours;
+	if (c->write_error == 0) {
+		memcpy(ip->generation, ip->generation_next, sizeof ip->generation);
+		ip->generation_next[0] = '\0';
+		return;
+	}
+	/* The next one stays known: who knows how far the writing came. */
+	generation_of(&c->marker, ours, ip->generation);
+	if (!ours)
+		log_write(LOG_LEVEL_INFO, LOG_FIELDS(LOG_PAIR(p->spec->name)),
+			  "%s cannot be marked (%s): known by its file system and inode", p->spec->local_path,
+			  err_text(c->write_error));
+}
+
+/* The marker is written (or cannot be): the old generation is forgotten, the pair goes on. */
 static void marked(struct worker_job *work)
 {
 	struct root_check *c = (struct root_check *)((char *)work - offsetof(struct root_check, work));
 	struct pair *p = c->pair;
 	int error = c->error, r;
+	bool written = c->write_error == 0;
 
 	p->root_job = NULL;
 	if (error == 0) {
-		p->marked = c->marker.supported;
+		take_generation(p, c);
 		p->root_ino = c->marker.ino;
 		p->root_fsid = c->marker.fsid;
 		p->rules.root_dev = c->dev;
@@ -157,9 +203,8 @@ static void marked(struct worker_job *work)
 					    : err_text(error));
 		return;
 	}
-	snprintf(p->ip.generation, sizeof p->ip.generation, "%s", p->ip.generation_next);
-	p->ip.generation_next[0] = '\0';
-	r = index_pair_put(p->engine->p.index, &p->ip, false);
+	/* Without a marker the index alone knows which directory it is: that must outlive a power cut. */
+	r = index_pair_put(p->engine->p.index, &p->ip, !written);
 	if (r < 0)
 		pair_index_failed(p, r);
 	pair_trouble_over(p, TROUBLE_ROOT);
@@ -172,7 +217,7 @@ static void write_marker(struct pair *p, const struct marker *found, bool take)
 	int r = c ? marker_new_id(p->ip.generation_next) : -ENOMEM;
 
 	if (r >= 0 && !found->supported)
-		fs_generation(found, p->ip.generation_next);
+		generation_of(found, false, p->ip.generation_next);
 	if (r >= 0)
 		r = index_pair_put(p->engine->p.index, &p->ip, true);
 	if (r < 0) {
@@ -184,6 +229,7 @@ static void write_marker(struct pair *p, const struct marker *found, bool take)
 	snprintf(c->generation, sizeof c->generation, "%s", p->ip.generation_next);
 	c->write = true;
 	c->take = take;
+	c->was_marked = is_of(found, p->spec->id);
 	c->fsid = found->fsid;
 	c->ino = found->ino;
 	submit(c, marked);
@@ -195,7 +241,8 @@ static void looked(struct worker_job *work)
 	struct pair *p = c->pair;
 	struct marker m = c->marker;
 	int error = c->error;
-	bool take = c->take, ours, known_generation;
+	bool take = c->take, ours = is_of(&m, c->id), known_generation;
+	char generation[GENERATION_SIZE] = "";
 
 	p->root_job = NULL;
 	check_free(c);
@@ -207,22 +254,15 @@ static void looked(struct worker_job *work)
 		missing(p, error == -ENOENT ? "the directory is missing" : err_text(error));
 		return;
 	}
-	if (m.supported) {
-		ours = m.present && strcmp(m.id, p->spec->id) == 0;
-		known_generation = ours && m.generation[0] &&
-				   (strcmp(m.generation, p->ip.generation) == 0 ||
-				    strcmp(m.generation, p->ip.generation_next) == 0);
-	} else {
-		char here[33];
-
-		fs_generation(&m, here);
-		ours = strcmp(here, p->ip.generation) == 0 || strcmp(here, p->ip.generation_next) == 0;
-		known_generation = ours;
-		/* An index that was lost knows no identity: without a marker the directory at the path is
-		 * taken as it is, as a first sync. */
-		if (!p->ip.generation[0] && !p->ip.generation_next[0])
-			ours = true;
-	}
+	generation_of(&m, ours, generation);
+	known_generation =
+		strcmp(generation, p->ip.generation) == 0 || strcmp(generation, p->ip.generation_next) == 0;
+	/* A directory that could not be marked is ours if it is the one the index knows. An index that was
+	 * lost knows none: where no marker can be, the directory at the path is taken as it is, as a first
+	 * sync. */
+	if (!ours)
+		ours = known_generation ||
+		       (!m.supported && !p->ip.generation[0] && !p->ip.generation_next[0]);
 	if (!ours && !take) {
 		missing(p, m.present ? "this directory belongs to another pair; `cfctl sync adopt` takes it"
 				     : "this is not the directory that was added (unmounted, or replaced?); "
@@ -235,6 +275,8 @@ static void looked(struct worker_job *work)
 				       : "the index does not belong to this directory",
 				  false) < 0)
 		return;
+	if (known_generation) /* stays known until the next one is there */
+		memcpy(p->ip.generation, generation, sizeof generation);
 	write_marker(p, &m, take);
 }
 

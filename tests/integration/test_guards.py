@@ -3,10 +3,11 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 
-from cf import VarlinkError, assert_equal, digest, encode_path, main, test, wait_until
+from cf import Skip, VarlinkError, assert_equal, digest, encode_path, main, test, wait_until
 
 TREE = {f'all/d{i % 5}/f{i:03}': b'%d' % i for i in range(120)}
 # uid 0 reads everything; without these two it meets permissions as everybody does.
@@ -223,6 +224,103 @@ def _(w):
     w.wait_status(lambda s: 'only' in w.remote(), what='the upload after adopt')
     assert_equal(len(w.remote()), 121)
     assert_equal(w.server.count('delete'), 0)
+
+
+MARK = 'user.carbonfiles.pair'
+
+
+def begin(w, prefix):
+    w.daemon.settings(settle_open_ms=200, delete_settle_ms=150)
+    w.daemon.start(prefix=prefix)
+    w.daemon.login(w.server.url, w.server.admin_key)
+    w.daemon.add(w.root, w.bucket)
+    w.sync()
+    w.assert_equal_sides()
+
+
+def again(w, prefix=()):
+    """Another start; nothing is sent that is there, nothing is held, nothing is a first sync."""
+    w.daemon.terminate()
+    w.server.forget()
+    w.daemon.start(prefix=prefix)
+    w.sync()
+    assert_equal((w.server.writes(), w.server.count('delete'), w.daemon.held()), (0, 0, []))
+
+
+def follows(w, where, name):
+    with open(os.path.join(where, name), 'wb') as f:
+        f.write(name.encode())
+    w.wait_equal_sides()
+    os.unlink(os.path.join(where, name))
+    w.wait_equal_sides()
+    w.wait_status(lambda s: s['in_sync'], what='in sync')
+
+
+@test('a root without the right to write is mirrored, known by its inode', files=TREE, daemon=False)
+def _(w):
+    os.chmod(w.root, 0o555)
+    begin(w, MORTAL)
+    assert MARK not in os.listxattr(w.root)
+    follows(w, w.root, 'new')
+    again(w, MORTAL)
+    # Another one in its place is not it.
+    os.rename(w.root, w.root + '.away')
+    os.mkdir(w.root, 0o555)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    w.daemon.restart()
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing after a restart')
+    assert_equal((len(w.remote()), w.server.count('delete')), (120, 0))
+    os.rmdir(w.root)
+    os.rename(w.root + '.away', w.root)
+    w.wait_status(lambda s: s['in_sync'], what='in sync again')
+    # From here on root itself runs it: now it can be marked, and the mark holds.
+    again(w)
+    assert MARK in os.listxattr(w.root)
+    again(w, MORTAL)
+    follows(w, w.root, 'newer')
+
+
+def mounts(script):
+    try:
+        subprocess.run(['unshare', '-m', 'true'], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip('no mount namespace of its own')
+    return 'unshare', '-m', 'sh', '-c', f'{script} && exec "$@"', 'sh'
+
+
+@test('a read-only bind mount is mirrored; unmounted it is root_missing', daemon=False)
+def _(w):
+    source = os.path.join(w.base, 'source')
+    for name, data in TREE.items():
+        w.write(os.path.join(source, name), data)
+    prefix = mounts(f'mount --bind "{source}" "{w.root}" && mount -o remount,ro,bind "{w.root}"')
+    there, w.root = w.root, source  # what the daemon sees as its root
+    w.daemon.settings(settle_open_ms=200, delete_settle_ms=150)
+    w.daemon.start(prefix=prefix)
+    w.daemon.login(w.server.url, w.server.admin_key)
+    w.daemon.add(there, w.bucket)
+    w.sync()
+    w.assert_equal_sides()
+    assert MARK not in os.listxattr(source)
+    follows(w, source, 'new')
+    again(w, prefix)
+    w.daemon.restart()      # without the mount: the empty directory below it
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    assert_equal((len(w.remote()), w.server.count('delete')), (120, 0))
+    again(w, prefix)
+
+
+@test('a root that was marked and is read-only now goes on', files=TREE, daemon=False)
+def _(w):
+    prefix = mounts(f'mount --bind "{w.root}" "{w.root}" && mount -o remount,ro,bind "{w.root}"')
+    begin(w, ())
+    mark = os.getxattr(w.root, MARK)
+    again(w, prefix)
+    follows(w, w.root, 'new')
+    again(w, prefix)
+    assert_equal(os.getxattr(w.root, MARK), mark)
+    again(w)
+    assert os.getxattr(w.root, MARK) != mark
 
 
 @test('an unreadable directory proves nothing about what is in it', files=TREE, daemon=False)

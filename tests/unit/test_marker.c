@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #define NAME "user.carbonfiles.pair"
@@ -88,6 +89,32 @@ START_TEST(test_round)
 }
 END_TEST
 
+START_TEST(test_no_right_to_write)
+{
+	struct marker m;
+
+	begin(_i);
+	bool carries = carries_attributes();
+
+	ck_assert_int_eq(fchmod(fd, 0500), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		/* As an ordinary user, to whom modes mean something. */
+		if (geteuid() == 0 &&
+		    (fchown(fd, 65533, 65533) < 0 || setgid(65533) < 0 || setuid(65533) < 0))
+			_exit(1);
+		_exit(marker_read(fd, &m) == 0 && !m.present && !m.supported &&
+				      marker_write(fd, "abc", "def") == (carries ? -EACCES : -EOPNOTSUPP)
+			      ? 0
+			      : 2);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	end();
+}
+END_TEST
+
 START_TEST(test_not_ours_in_form)
 {
 	static const struct {
@@ -157,6 +184,7 @@ int main(void)
 	TCase *tc = tcase_create("marker");
 
 	tcase_add_loop_test(tc, test_round, 0, ARRAY_SIZE(places));
+	tcase_add_loop_test(tc, test_no_right_to_write, 0, ARRAY_SIZE(places));
 	tcase_add_loop_test(tc, test_not_ours_in_form, 0, ARRAY_SIZE(places));
 	tcase_add_test(tc, test_bad_arguments);
 	suite_add_tcase(suite, tc);
