@@ -229,10 +229,8 @@ static void looked_up(void *arg, const struct remote_error *error)
 		r = judge(it);
 		if (r < 0)
 			break;
-		bool rescued = it->rescued && plan_same_version(&it->rescued_version, &it->r.version);
-
 		if (it->plan.verdict == PLAN_DELETE_REMOTE ||
-		    (it->plan.verdict == PLAN_RESCUE_DELETE && (rescued || it->no_rescue))) {
+		    (it->plan.verdict == PLAN_RESCUE_DELETE && judge_rescued(it))) {
 			if (was_confirmed &&
 			    !it->confirmed) { /* another version than the one its user agreed to lose */
 				j->items[i] = NULL;
@@ -249,7 +247,7 @@ static void looked_up(void *arg, const struct remote_error *error)
 			else
 				item_done(it);
 		} else if (it->plan.verdict == PLAN_RESCUE_DELETE || it->plan.verdict == PLAN_RESCUE_UPLOAD) {
-			item_single(it);
+			item_lane(it, LANE_RESCUE);
 		} else {
 			item_ready(it); /* it is back, or something else is to be done */
 		}

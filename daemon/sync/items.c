@@ -40,7 +40,8 @@ static struct item_list *list_of(struct item *it)
 	struct pair *p = it->pair;
 
 	switch (it->state) {
-	case ITEM_READY: return it->single ? &p->singles : &p->ready;
+	case ITEM_READY:
+		return it->lane == LANE_SMALL ? &p->ready : it->lane == LANE_LARGE ? &p->large : &p->rescues;
 	case ITEM_DELETE: return &p->deletes;
 	case ITEM_DOUBT: return &p->doubts;
 	case ITEM_RETRY: return &p->retries;
@@ -100,14 +101,11 @@ void item_ready(struct item *it)
 	set_state(it, ITEM_READY);
 }
 
-void item_single(struct item *it)
+void item_lane(struct item *it, enum item_lane lane)
 {
-	drop_data(it);
-	unlink_item(it);
-	it->state = ITEM_BUSY; /* on no list while `single` changes: it chooses the list */
-	it->pair->n_busy++;
-	it->single = true;
-	set_state(it, ITEM_READY);
+	set_state(it, ITEM_BUSY); /* on no list while the lane changes: it chooses the list */
+	it->lane = lane;
+	item_ready(it);
 }
 
 void item_busy(struct item *it)

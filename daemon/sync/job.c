@@ -1,6 +1,6 @@
 /* Small files, many to a request: look at the disk, look the paths up, read and hash them run by run, note
  * what is about to be sent, send it, record what the server says it stored. Not here: large files and rescues
- * (single.c), deletions (deletes.c). */
+ * (single.c; a small file comes back from its rescue), deletions (deletes.c). */
 #include "sync/job.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -218,8 +218,10 @@ static bool dispose(struct job *j, struct item *it)
 		item_delete(it);
 		return true;
 	case PLAN_RESCUE_UPLOAD:
+		if (judge_rescued(it))
+			return false;
 		leave(j, it);
-		item_single(it);
+		item_lane(it, LANE_RESCUE);
 		return true;
 	case PLAN_LOOK_UP:
 		leave(j, it);
@@ -531,13 +533,10 @@ static void take_run(struct job *j)
 		r = judge(it);
 		if (r < 0)
 			break;
-		if (it->plan.verdict == PLAN_UPLOAD) {
-			if (it->single) { /* large by now, or routed there while it waited */
-				leave(j, it);
-				item_single(it);
-				continue;
-			}
-			if (judge_quarrel(it)) {
+		bool rescued = it->plan.verdict == PLAN_RESCUE_UPLOAD && judge_rescued(it);
+
+		if (it->plan.verdict == PLAN_UPLOAD || rescued) {
+			if (!rescued && judge_quarrel(it)) { /* else it was counted when it was rescued */
 				finish_item(j, it);
 				continue;
 			}
@@ -709,7 +708,7 @@ static int weed(struct job *j, struct item *it)
 		finish_item(j, it); /* a scan found it different once more; it has its time */
 	} else if (it->l.presence == PLAN_FILE && !it->l.has_digest && it->l.size > p->batch_file_bytes) {
 		leave(j, it);
-		item_single(it);
+		item_lane(it, LANE_LARGE);
 	} else if (nothing_to_ask(it)) {
 		r = judge(it);
 		if (r < 0)

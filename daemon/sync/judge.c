@@ -253,6 +253,17 @@ bool judge_parked(struct item *it)
 	       retry_ms > clock_wall_ms();
 }
 
+bool judge_rescued(const struct item *it)
+{
+	const struct remote_version *a = &it->rescued_version, *b = &it->r.version;
+
+	if (it->no_rescue)
+		return true;
+	/* Where the server knows no hash its stamp alone tells versions apart. */
+	return it->rescued && a->size == b->size && strcmp(a->updated_at, b->updated_at) == 0 &&
+	       a->has_digest == b->has_digest && (!a->has_digest || digest_equal(&a->digest, &b->digest));
+}
+
 bool judge_quarrel(struct item *it)
 {
 	struct pair *p = it->pair;

@@ -61,7 +61,8 @@ struct pair *pair_new(struct engine *e, struct pair_spec *spec)
 	p->engine = e;
 	p->spec = spec;
 	TAILQ_INIT(&p->ready);
-	TAILQ_INIT(&p->singles);
+	TAILQ_INIT(&p->large);
+	TAILQ_INIT(&p->rescues);
 	TAILQ_INIT(&p->deletes);
 	TAILQ_INIT(&p->doubts);
 	TAILQ_INIT(&p->retries);
@@ -95,7 +96,7 @@ struct pair *pair_free(struct pair *p)
 	struct loop_timer *timers[] = {&p->settle_timer, &p->item_timer,  &p->rescan_timer, &p->root_timer,
 				       &p->poll_timer,   &p->pause_timer, &p->report_timer, &p->bucket_timer,
 				       &p->expire_timer, &p->disk_timer,  &p->room_timer};
-	struct item_list *lists[] = {&p->ready, &p->singles, &p->deletes, &p->doubts, &p->retries};
+	struct item_list *lists[] = {&p->ready, &p->large, &p->rescues, &p->deletes, &p->doubts, &p->retries};
 	struct scan_want *w;
 	struct item *it;
 

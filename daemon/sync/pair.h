@@ -59,12 +59,25 @@
 #define HASH_TRIES      3 /* another hash than ours in the answer so often: something on the way changes bytes */
 #define RESCAN_JITTER   10 /* percent */
 
+/* Of the six connections that bulk may use to one server; at least one is left for look-ups and small files.
+ */
+#define LARGE_SLOTS_MAX 3
+#define RESCUE_SLOTS    2
+
 enum item_state {
 	ITEM_READY,  /* waits for a job */
 	ITEM_BUSY,   /* in a job */
 	ITEM_DELETE, /* judged a deletion; waits for uploads before it and for the guard */
 	ITEM_DOUBT,  /* a write whose reply was lost: looked up until it shows or its time is over */
 	ITEM_RETRY,  /* failed; tried again at next_ms */
+};
+
+/* Whom a ready item waits for. */
+enum item_lane {
+	LANE_SMALL,  /* job.c, with others */
+	LANE_LARGE,  /* single.c: streamed */
+	LANE_RESCUE, /* single.c: what the server has is fetched into the Trash; then back to one of the
+			others */
 };
 
 /* An active path. Exists from the moment it is ready until nothing is to be done about it. */
@@ -79,7 +92,7 @@ struct item {
 	bool again;        /* hinted while it was busy */
 	bool again_gone;
 	bool again_remote; /* … by a listing or an event: compared when it is settled */
-	bool single;       /* goes through single.c: large, or to be rescued, or a suspect */
+	enum item_lane lane;
 	bool gone_settled; /* seen absent for as long as deletions settle */
 	bool retry_parked; /* its time to be tried again has come */
 	bool verify;       /* its bytes are read again whatever their signature says */
@@ -123,6 +136,7 @@ struct server {
 	bool small_busy;     /* one connection writes small files and deletes */
 	unsigned large_busy; /* streams under way */
 	unsigned large_slots;
+	unsigned rescues_busy;
 	double large_rate; /* bytes a second reached with large_slots - 1 */
 	struct batch_size batch;
 	bool offline; /* nothing is sent but the probe */
@@ -187,7 +201,7 @@ struct pair {
 	struct settle *settle;
 	struct guard *guard;
 	struct strmap *items;
-	struct item_list ready, singles, deletes, doubts, retries;
+	struct item_list ready, large, rescues, deletes, doubts, retries;
 	size_t n_ready, n_busy, n_deletes;
 	int64_t batch_file_bytes; /* up to this a file travels with others */
 	uint64_t seq;
@@ -336,7 +350,7 @@ void item_retry(struct item *it, int64_t delay_ms);
 void item_again(struct item *it); /* failed, not stored: at once the first time, then later and later */
 void item_delete(struct item *it);
 void item_doubt(struct item *it);
-void item_single(struct item *it); /* ready, for single.c */
+void item_lane(struct item *it, enum item_lane lane); /* ready there */
 void item_done(struct item *it); /* nothing more to do: freed, or hinted again if something came meanwhile */
 void item_forget(struct item *it); /* freed without a word */
 void items_retry_due(struct pair *p, int64_t now_ms, int64_t *ret_next_ms);
@@ -361,8 +375,9 @@ int judge_unnote(struct item *it);
 int judge_hold(struct item *it, enum index_hold_reason reason, bool side_local,
 	       const struct remote_version *v, int64_t size);
 int judge_skip(struct item *it, const char *reason, const char *message, bool error, int64_t retry_ms);
-bool judge_parked(struct item *it);  /* refused, quarrelled over, too large …: not its time yet */
-bool judge_quarrel(struct item *it); /* counts a put-back; true: it was one too many and is parked */
+bool judge_parked(struct item *it);        /* refused, quarrelled over, too large …: not its time yet */
+bool judge_rescued(const struct item *it); /* the version looked up is in the Trash, or may be lost */
+bool judge_quarrel(struct item *it);       /* counts a put-back; true: it was one too many and is parked */
 /* The write of this item was answered (or found): the row says so. v: what the server has. */
 void judge_written(struct item *it, const struct remote_version *v, const char *action);
 /* The deletion of this item was answered (or found done): row and hold go, and it counts for the guard. */
@@ -393,7 +408,7 @@ void item_refused(struct item *it);
 bool deletes_start(struct pair *p);
 
 struct single;
-bool single_start(struct pair *p);
+bool single_start(struct pair *p); /* a stream or a rescue, if there is one and a slot for it */
 void single_cancel_all(struct pair *p);
 int64_t singles_bytes_sent(struct pair *p);
 unsigned singles_running(const struct pair *p);

@@ -6,7 +6,6 @@
 #include "sync/pair.h"
 #include <errno.h>
 
-#define LARGE_SLOTS_MAX  8
 #define LARGE_GAIN       1.1 /* another stream is worth it only if all together get so much faster */
 #define LARGE_MEASURE_MS 500 /* shorter streams say nothing about throughput */
 

@@ -1,7 +1,8 @@
-/* One path on its own: large files streamed through SHA-256, remote versions rescued into the Trash before
- * they are overwritten or deleted, suspects. Steps: look at the disk, hash where the plan needs it, look the
- * path up directly before acting, rescue and look up again, stream with the last block held back until its
- * hash is noted. */
+/* One path on its own: large files streamed through SHA-256, and remote versions rescued into the Trash
+ * before they are overwritten or deleted. Both look at the disk, hash where the plan needs it, and look the
+ * path up directly before they act. Each has slots of its own, so neither waits behind the other: what a
+ * stream finds to be rescued goes to a rescue, and what was rescued goes back to be looked at and sent or
+ * deleted. Of a stream the last block is held back until its hash is noted. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -25,7 +26,8 @@ struct single {
 	volatile bool stop_work;
 	struct lookup *lookup;
 	struct remote_call *call;
-	bool canceled, stopping, working, fetching;
+	bool canceled, working, fetching;
+	bool rescues; /* else it streams */
 	/* rescue */
 	struct trash_file *trash;
 	struct digest_stream *digest;
@@ -75,12 +77,21 @@ static void end(struct single *s)
 
 	LIST_REMOVE(s, link);
 	p->rescue_reserved -= s->reserved;
-	p->server->large_busy--;
+	if (s->rescues)
+		p->server->rescues_busy--;
+	else
+		p->server->large_busy--;
 	single_free(s);
 	pair_check_first_sync(p);
 	wait_check(p);
 	report_changed(p);
 	server_pump(p->server);
+}
+
+static void end_lane(struct single *s, enum item_lane lane)
+{
+	item_lane(s->item, lane);
+	end(s);
 }
 
 static void end_ready(struct single *s)
@@ -221,6 +232,21 @@ static void inspect_run(struct worker_job *work)
 		local_inspect(root, s->item->local, &s->pair->rules, &s->item->found);
 }
 
+/* What was hashed before the path changed lanes need not be hashed again. */
+static void take_local(struct item *it)
+{
+	struct plan_local before = it->l;
+	struct index_sig sig = it->sig;
+	bool racy = it->racy;
+
+	job_take_local(it);
+	if (it->l.presence == PLAN_FILE && !it->l.has_digest && before.has_digest && !racy &&
+	    local_sig_equal(&sig, &it->sig)) {
+		it->l.has_digest = true;
+		it->l.digest = before.digest;
+	}
+}
+
 static void inspected(struct worker_job *work)
 {
 	struct single *s = of_work(work);
@@ -240,7 +266,7 @@ static void inspected(struct worker_job *work)
 		index_failed(s, r);
 		return;
 	}
-	job_take_local(it);
+	take_local(it);
 	if (it->l.presence == PLAN_FILE && !it->l.has_digest && it->row.synced && it->l.size == it->row.size)
 		submit(s, hash_run, hashed);
 	else
@@ -290,6 +316,11 @@ static void commit_run(struct worker_job *work)
 	s->work_error = trash_commit(s->trash, &s->trashed);
 }
 
+static enum item_lane lane_of(const struct item *it)
+{
+	return it->l.size > it->pair->batch_file_bytes ? LANE_LARGE : LANE_SMALL;
+}
+
 static void rescued(struct single *s, const char *result, const char *message)
 {
 	struct item *it = s->item;
@@ -299,7 +330,13 @@ static void rescued(struct single *s, const char *result, const char *message)
 	it->rescued_version = it->r.version;
 	report_history(p, "rescue", it->path, it->r.version.size,
 		       it->r.version.has_digest ? &it->r.version.digest : NULL, result, message);
-	look_up(s); /* the rescue took time: the present version decides */
+	/* The rescue took time: the present version is looked up before anything is done about it. */
+	if (it->plan.verdict == PLAN_RESCUE_DELETE) {
+		item_delete(it);
+		end(s);
+	} else {
+		end_lane(s, lane_of(it));
+	}
 }
 
 static void committed(struct worker_job *work)
@@ -320,7 +357,7 @@ static void committed(struct worker_job *work)
 	r = index_pair_put(p->engine->p.index, &p->ip, false);
 	if (r < 0)
 		index_failed(s, r);
-	else if (!gone(s))
+	else
 		rescued(s, "done", s->trashed);
 }
 
@@ -401,8 +438,6 @@ static void rescue(struct single *s)
 {
 	struct pair *p = s->pair;
 
-	p->rescue_reserved -= s->reserved; /* it has been here before: another version by now */
-	s->reserved = 0;
 	if (s->item->r.version.size > pair_rescue_room(p)) {
 		report_set_error(p,
 				 "%s is held: with it more than rescue_bytes would go into the Trash today",
@@ -412,11 +447,6 @@ static void rescue(struct single *s)
 	}
 	s->reserved = s->item->r.version.size;
 	p->rescue_reserved += s->reserved;
-	s->trash = trash_abort(s->trash);
-	s->digest = digest_stream_free(s->digest);
-	free(STEAL(s->trashed));
-	s->fetched = 0;
-	s->trash_error = 0;
 	submit(s, begin_run, begun);
 }
 
@@ -637,9 +667,9 @@ static void opened(struct worker_job *work)
 	}
 	_cleanup_free_ char *full = pair_full_path(p, it->path);
 
+	it->l.has_digest = false; /* until it was streamed */
 	s->sig = it->sig;
 	s->size = it->sig.size;
-	s->digest = digest_stream_free(s->digest);
 	s->digest = digest_stream_new();
 	s->began_ms = clock_monotonic_ms();
 
@@ -677,31 +707,28 @@ static void act(struct single *s)
 			end_done(s);
 		return;
 	}
-	bool safe = it->no_rescue || (it->rescued && plan_same_version(&it->rescued_version, &it->r.version));
+	bool uploads = it->plan.verdict == PLAN_UPLOAD || it->plan.verdict == PLAN_RESCUE_UPLOAD;
+	bool deletes = it->plan.verdict == PLAN_DELETE_REMOTE || it->plan.verdict == PLAN_RESCUE_DELETE;
+	bool to_rescue = !judge_rescued(it) &&
+			 (it->plan.verdict == PLAN_RESCUE_UPLOAD || it->plan.verdict == PLAN_RESCUE_DELETE);
 
-	switch (it->plan.verdict) {
-	case PLAN_HASH: submit(s, hash_run, hashed); break;
-	case PLAN_RESCUE_UPLOAD:
-		if (!safe) {
-			if (judge_quarrel(it))
-				end_done(s);
-			else
-				rescue(s);
-			break;
-		}
-		__attribute__((fallthrough));
-	case PLAN_UPLOAD: submit(s, open_run, opened); break;
-	case PLAN_RESCUE_DELETE:
-		if (!safe) {
-			rescue(s);
-			break;
-		}
-		__attribute__((fallthrough));
-	case PLAN_DELETE_REMOTE:
+	if (it->plan.verdict == PLAN_HASH) {
+		submit(s, hash_run, hashed);
+	} else if (to_rescue && !s->rescues) {
+		end_lane(s, LANE_RESCUE);
+	} else if (to_rescue && uploads && judge_quarrel(it)) {
+		end_done(s);
+	} else if (to_rescue) {
+		rescue(s);
+	} else if (deletes) {
 		item_delete(it);
 		end(s);
-		break;
-	default: end_retry(s, 0);
+	} else if (uploads && s->rescues) {
+		end_lane(s, lane_of(it));
+	} else if (uploads) {
+		submit(s, open_run, opened);
+	} else {
+		end_retry(s, 0);
 	}
 }
 
@@ -716,21 +743,32 @@ static bool may_equal_running(struct pair *p, const struct item *it)
 		if (e->pairs[i]->server != p->server)
 			continue;
 		LIST_FOREACH(s, &e->pairs[i]->running, link)
-			if (s->item && s->item->found.sig.size == it->found.sig.size)
+			if (s->item && !s->rescues && s->item->found.sig.size == it->found.sig.size)
 				return true;
 	}
 	return false;
 }
 
-bool single_start(struct pair *p)
+static struct item *next_large(struct pair *p)
 {
 	struct item *it;
 
 	if (p->server->large_busy >= p->server->large_slots)
-		return false;
-	TAILQ_FOREACH(it, &p->singles, link)
+		return NULL;
+	TAILQ_FOREACH(it, &p->large, link)
 		if (!may_equal_running(p, it))
 			break;
+	return it;
+}
+
+bool single_start(struct pair *p)
+{
+	struct server *server = p->server;
+	struct item *it = server->rescues_busy < RESCUE_SLOTS ? TAILQ_FIRST(&p->rescues) : NULL;
+	bool rescues = it != NULL;
+
+	if (!it)
+		it = next_large(p);
 	if (!it)
 		return false;
 
@@ -741,10 +779,13 @@ bool single_start(struct pair *p)
 	s->pair = p;
 	s->fd = -1;
 	s->item = s->one[0] = it;
+	s->rescues = rescues;
 	item_busy(it);
-	it->rescued = false;
 	LIST_INSERT_HEAD(&p->running, s, link);
-	p->server->large_busy++;
+	if (rescues)
+		server->rescues_busy++;
+	else
+		server->large_busy++;
 	submit(s, inspect_run, inspected);
 	return true;
 }

@@ -10,6 +10,7 @@ import time
 
 from cf import Skip, assert_equal, diagnose, digest, main, test, wait_until
 
+THEIRS = os.urandom(2 << 20)
 SEED = int(os.environ.get('TESTS_SEED', random.randrange(1 << 30)))
 ROUNDS = int(os.environ.get('TESTS_ROUNDS', '40'))
 
@@ -70,9 +71,60 @@ def _(w):
     w.assert_equal_sides()
 
 
+@test('a rescue does not wait for a large upload', files={'a': b'ours'})
+def _(w):
+    stalled = w.server.fault('stall', 'put', target='*large*')
+    w.write('large', os.urandom(3 << 20))
+    wait_until(lambda: w.server.fault_hits(stalled), 20, 'the large upload under way')
+    w.server.put(w.bucket, 'a', b'theirs')
+    w.daemon.call('Rescan', {'name': 'docs'})
+    wait_until(lambda: w.remote().get('a') == digest(b'ours'), 20, 'a put back')
+    assert_equal((w.trashed(), 'large' in w.remote()), ({digest(b'theirs')}, False))
+    w.server.clear_faults()
+    w.sync()
+    w.assert_equal_sides()
+
+
+@test('a large upload does not wait for a rescue', files={'a': b'ours'})
+def _(w):
+    stalled = w.server.fault('stall', 'content')
+    w.server.put(w.bucket, 'a', b'theirs')
+    w.daemon.call('Rescan', {'name': 'docs'})
+    wait_until(lambda: w.server.fault_hits(stalled), 20, 'a rescue under way')
+    w.write('large', os.urandom(3 << 20))
+    wait_until(lambda: 'large' in w.remote(), 20, 'the large file there')
+    assert_equal((w.trashed(), w.remote()['a']), (set(), digest(b'theirs')))
+    w.server.clear_faults()
+    w.sync()
+    w.assert_equal_sides()
+    assert_equal(w.trashed(), {digest(b'theirs')})
+
+
+@test('a large file is rescued before it is put back, and so is a small one over a large', files={'a': THEIRS, 'b': b'1'})
+def _(w):
+    for name in ('a', 'b'):
+        w.server.put(w.bucket, name, name.encode() + THEIRS)
+    w.write('b', b'small, and edited')
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_equal_sides()
+    w.sync()
+    assert_equal(w.trashed(), {digest(b'a' + THEIRS), digest(b'b' + THEIRS)})
+
+
+@test('many versions put over ours are rescued, each once, and put back', files={f'f{i:03}': b'ours %d' % i for i in range(120)})
+def _(w):
+    theirs = [(f'f{i:03}', b'theirs %d' % i) for i in range(120)]
+    w.server.put_many(w.bucket, theirs)
+    w.server.forget()
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_equal_sides()
+    w.sync()
+    assert_equal(w.trashed(), {digest(data) for _, data in theirs})
+    assert_equal(w.server.count('content'), 120)
+
+
 # Where root could do it all the same, it runs without those rights.
 MORTAL = ('setpriv', '--bounding-set=-dac_override,-dac_read_search') if os.geteuid() == 0 else ()
-THEIRS = os.urandom(2 << 20)
 
 
 def start(w, prefix=MORTAL):
