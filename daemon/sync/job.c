@@ -498,6 +498,40 @@ static bool read_well(struct job *j, struct item *it)
 	return false;
 }
 
+/* Hands noted parts over. On failure those that were not handed over lose their notes again and are tried
+ * later: nothing of them was sent. */
+static int hand_over(struct job *j, size_t from, size_t to)
+{
+	struct pair *p = j->pair;
+	int r = 0, k;
+
+	for (; from < to; from++) {
+		if (!j->call)
+			r = begin_request(j, j->n_send == 1 ? j->send[from] : NULL);
+		if (r >= 0)
+			r = send_one(j, j->send[from]);
+		if (r < 0)
+			break;
+	}
+	if (r >= 0)
+		return 0;
+	report_set_error(p, "cannot send %s: %s", j->send[from]->path, err_text(r));
+	k = index_begin(p->engine->p.index);
+	for (; from < to; from++) {
+		struct item *it = j->send[from];
+
+		if (k >= 0)
+			k = judge_unnote(it);
+		leave(j, it);
+		item_retry(it, backoff_next_ms(&it->backoff, backoff_random(), 0));
+	}
+	int c = index_commit(p->engine->p.index);
+
+	if (k < 0 || c < 0)
+		pair_index_failed(p, k < 0 ? k : c);
+	return r;
+}
+
 /* A run was read: judge again with the hashes, note what must travel in one transaction, hand it over. */
 static void take_run(struct job *j)
 {
@@ -551,18 +585,11 @@ static void take_run(struct job *j)
 
 	if (r >= 0)
 		r = c;
-	size_t noted = first + must;
-
-	for (size_t i = first; r >= 0 && i < noted; i++) {
-		if (!j->call) {
-			r = begin_request(j, j->n_send == 1 ? j->send[i] : NULL);
-			if (r < 0)
-				break;
-		}
-		r = send_one(j, j->send[i]);
-	}
-	if (r < 0) {
+	if (r < 0)
 		pair_index_failed(p, r);
+	else
+		r = hand_over(j, first, first + must);
+	if (r < 0) {
 		j->canceled = true;
 		if (j->call)
 			p->remote->ops->cancel(j->call);
