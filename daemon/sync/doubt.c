@@ -180,7 +180,27 @@ static void looked_up(void *arg, const struct remote_error *error)
 		server_online(p->server);
 	wait_check(p);
 	pair_check_first_sync(p);
+	server_pump(p->server); /* what waited for a doubt may be another pair's */
 	pair_pump(p);
+}
+
+static bool may_come(const struct item *it, int64_t size, const struct digest *digest)
+{
+	return !it->answered && it->row.note == INDEX_NOTE_HASH &&
+	       server_may_equal(size, digest, it->l.has_digest ? it->l.size : -1, &it->row.note_digest);
+}
+
+bool doubts_send(const struct pair *p, int64_t size, const struct digest *digest)
+{
+	const struct item *it;
+
+	TAILQ_FOREACH(it, &p->doubts, link)
+		if (may_come(it, size, digest))
+			return true;
+	for (size_t i = 0; i < p->n_doubt_items; i++)
+		if (may_come(p->doubt_items[i], size, digest))
+			return true;
+	return false;
 }
 
 void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms)

@@ -574,6 +574,12 @@ static void take_run(struct job *j)
 				finish_item(j, it);
 				continue;
 			}
+			if (server_sends(p->server, j, it->l.size, &it->l.digest)) {
+				leave(j, it);
+				it->awaits_equal = true;
+				item_ready(it);
+				continue;
+			}
 			r = judge_note(it, INDEX_NOTE_HASH, &it->l.digest);
 			j->send[first + must++] = it;
 		} else if (!dispose(j, it)) {
@@ -788,6 +794,21 @@ static void drop_ahead(struct pair *p)
 		job_end(p->ahead);
 }
 
+bool job_sends(const struct job *j, int64_t size, const struct digest *digest)
+{
+	for (size_t i = 0; i < j->n_sent; i++)
+		if (server_may_equal(size, digest, j->sent[i]->l.size, &j->sent[i]->l.digest))
+			return true;
+	return false;
+}
+
+static bool must_wait(struct item *it)
+{
+	it->awaits_equal =
+		it->awaits_equal && server_sends(it->pair->server, NULL, it->l.size, &it->l.digest);
+	return it->awaits_equal;
+}
+
 /* The next small job, taken from what is ready. Without the lane only when it would be full: then it is
  * prepared while the one before it travels. */
 static struct job *take_ready(struct pair *p, bool lane_free)
@@ -806,13 +827,17 @@ static struct job *take_ready(struct pair *p, bool lane_free)
 	TAILQ_FOREACH_SAFE(it, &p->ready, link, next) {
 		if (j->n == max)
 			break;
-		if (it->suspect && j->n > 0)
-			continue; /* sent alone */
+		if ((it->suspect && j->n > 0) || must_wait(it))
+			continue; /* a suspect is sent alone */
 		item_busy(it);
 		it->was_read = false;
 		j->items[j->n++] = it;
 		if (it->suspect)
 			break;
+	}
+	if (!j->n) {
+		job_free(j);
+		return NULL;
 	}
 	items_sort(j->items, j->n);
 	job_number(j);

@@ -504,6 +504,7 @@ static void settled_one(struct pair *p, const char *path, bool gone)
 	}
 	/* Something new is known of it: earlier refusals were about other bytes. */
 	it->refused = it->bad_hash = 0;
+	it->awaits_equal = false;
 	it->gone_settled = gone;
 	it->suspect = false;
 	it->seq = ++p->seq;

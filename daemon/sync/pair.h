@@ -101,6 +101,7 @@ struct item {
 	size_t slot;       /* in its job's array */
 	bool held;         /* this very version of it, and not confirmed */
 	bool held_renamed; /* … because its new name could not be carried */
+	bool awaits_equal; /* what is on its way may have its bytes (l): not two at once */
 	bool confirmed;    /* its hold was confirmed: no guard */
 	bool no_rescue;    /* … and no rescue either */
 	struct local_state found;
@@ -392,6 +393,7 @@ void lookup_cancel(struct lookup *l); /* cb still comes */
 
 /* --- job.c, deletes.c, single.c, doubt.c --- */
 bool job_start(struct pair *p); /* a small job, if there is something for it */
+bool job_sends(const struct job *j, int64_t size, const struct digest *digest); /* as server_sends */
 void job_cancel(struct job *j);
 void job_cancel_ahead(struct pair *p);
 void job_record_all(struct job *j); /* at once; ends it. NULL-safe */
@@ -410,13 +412,15 @@ bool deletes_start(struct pair *p);
 struct single;
 bool single_start(struct pair *p); /* a stream or a rescue, if there is one and a slot for it */
 void single_cancel_all(struct pair *p);
+bool singles_send(const struct pair *p, int64_t size, const struct digest *digest); /* as server_sends */
 int64_t singles_bytes_sent(struct pair *p);
 unsigned singles_running(const struct pair *p);
 
 void doubt_begin(struct item *it, bool answered); /* answered: the server said something, so nothing can come
 						     later: one look-up decides */
 void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms);
-void doubt_load(struct pair *p); /* notes found at start */
+void doubt_load(struct pair *p);                                                   /* notes found at start */
+bool doubts_send(const struct pair *p, int64_t size, const struct digest *digest); /* as server_sends */
 void doubt_cancel(struct pair *p);
 
 /* --- server.c --- */
@@ -426,6 +430,12 @@ void server_offline(struct server *s, struct pair *p, const struct remote_error 
 void server_online(struct server *s);
 void server_wake(struct server *s); /* something may be different now: if it is offline it is asked at once */
 void server_pump(struct server *s); /* every pair of it, fairly */
+/* Two first uploads of one content at once fail on the server. Is anything on its way there, or perhaps so,
+ * that may have these bytes: the same size (-1: unknown) and not both hashes known (NULL: not) and different?
+ * but: a job whose own parts do not count, they come one after another. */
+bool server_sends(const struct server *s, const struct job *but, int64_t size, const struct digest *digest);
+bool server_may_equal(int64_t size, const struct digest *digest, int64_t other_size,
+		      const struct digest *other_digest);
 void server_large_done(struct server *s, int64_t bytes, int64_t took_ms);
 void server_forget_pair(struct server *s, struct pair *p);
 void server_cancel_probe(struct server *s, struct pair *p); /* if it runs through this pair */

@@ -190,8 +190,29 @@ void server_pump(struct server *s)
 	}
 }
 
+bool server_may_equal(int64_t size, const struct digest *digest, int64_t other_size,
+		      const struct digest *other_digest)
+{
+	if (digest && other_digest)
+		return digest_equal(digest, other_digest);
+	return size < 0 || other_size < 0 || size == other_size;
+}
+
+bool server_sends(const struct server *s, const struct job *but, int64_t size, const struct digest *digest)
+{
+	for (size_t i = 0; i < s->engine->n_pairs; i++) {
+		const struct pair *p = s->engine->pairs[i];
+
+		if (p->server == s && (singles_send(p, size, digest) || doubts_send(p, size, digest) ||
+				       (p->small && p->small != but && job_sends(p->small, size, digest))))
+			return true;
+	}
+	return false;
+}
+
 void server_forget_pair(struct server *s, struct pair *p)
 {
+	server_pump(s); /* what its writes held up may go on */
 	if (s->last_served == p)
 		s->last_served = NULL;
 	server_cancel_probe(s, p);

@@ -665,11 +665,16 @@ static void opened(struct worker_job *work)
 		unreadable(s, it->read_error);
 		return;
 	}
-	_cleanup_free_ char *full = pair_full_path(p, it->path);
-
 	it->l.has_digest = false; /* until it was streamed */
 	s->sig = it->sig;
 	s->size = it->sig.size;
+	if (server_sends(p->server, NULL, s->size, NULL)) {
+		it->found.sig = s->sig; /* what next_large goes by */
+		end_ready(s);
+		return;
+	}
+	_cleanup_free_ char *full = pair_full_path(p, it->path);
+
 	s->digest = digest_stream_new();
 	s->began_ms = clock_monotonic_ms();
 
@@ -732,20 +737,14 @@ static void act(struct single *s)
 	}
 }
 
-/* Never two first uploads at once whose contents may be equal: same size, and who knows the bytes. */
-static bool may_equal_running(struct pair *p, const struct item *it)
+bool singles_send(const struct pair *p, int64_t size, const struct digest *digest)
 {
-	struct engine *e = p->engine;
+	const struct single *s;
 
-	for (size_t i = 0; i < e->n_pairs; i++) {
-		struct single *s;
-
-		if (e->pairs[i]->server != p->server)
-			continue;
-		LIST_FOREACH(s, &e->pairs[i]->running, link)
-			if (s->item && !s->rescues && s->item->found.sig.size == it->found.sig.size)
-				return true;
-	}
+	LIST_FOREACH(s, &p->running, link)
+		if (s->call && !s->fetching &&
+		    server_may_equal(size, digest, s->size, s->sent_all_blocks ? &s->streamed : NULL))
+			return true;
 	return false;
 }
 
@@ -756,7 +755,7 @@ static struct item *next_large(struct pair *p)
 	if (p->server->large_busy >= p->server->large_slots)
 		return NULL;
 	TAILQ_FOREACH(it, &p->large, link)
-		if (!may_equal_running(p, it))
+		if (!server_sends(p->server, NULL, it->found.sig.size, NULL))
 			break;
 	return it;
 }

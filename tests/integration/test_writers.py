@@ -123,6 +123,50 @@ def _(w):
     assert_equal(w.server.count('content'), 120)
 
 
+def no_content_twice_at_once(w):
+    writes = w.server.seen()['writes']
+    assert_equal(writes['max_same_content'], 1, str(writes.get('same_content')))
+
+
+@test('a small file with the content of one that is put back after its rescue waits for it', files={'a': b'same'})
+def _(w):
+    w.server.put(w.bucket, 'a', b'theirs')
+    w.server.forget()
+    slow = w.server.fault('delay', 'put', target='*filename=a', ms=1500)
+    w.daemon.call('Rescan', {'name': 'docs'})
+    wait_until(lambda: w.server.fault_hits(slow), 20, 'a under way')
+    w.write('b', b'same')
+    w.wait_equal_sides()
+    no_content_twice_at_once(w)
+
+
+for what, size in (('small', 100), ('large', 3 << 20)):
+    @test(f'a {what} file waits for a write in doubt that may have its content', files={'a': b'1'})
+    def _(w, size=size):
+        data = os.urandom(size)
+        late = w.server.fault('late_commit', 'put', ms=2000, times=1)   # below doubt_seconds
+        w.write('first', data)
+        wait_until(lambda: w.server.fault_hits(late), 20, 'the first on its way')
+        w.write('second', data)
+        w.write('other', b'another content does not wait')
+        wait_until(lambda: 'other' in w.remote(), 20, 'the other')
+        assert 'first' not in w.remote()
+        w.wait_equal_sides()
+        w.sync()
+        no_content_twice_at_once(w)
+
+
+@test('large files of one size go one after another', files={'a': b'1'})
+def _(w):
+    data = os.urandom(3 << 20)
+    w.server.fault('delay', 'put', ms=300)
+    for i in range(4):
+        w.write(f'twin{i}', data)
+    w.sync()
+    w.assert_equal_sides()
+    no_content_twice_at_once(w)
+
+
 # Where root could do it all the same, it runs without those rights.
 MORTAL = ('setpriv', '--bounding-set=-dac_override,-dac_read_search') if os.geteuid() == 0 else ()
 
