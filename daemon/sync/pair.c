@@ -95,7 +95,7 @@ struct pair *pair_free(struct pair *p)
 {
 	struct loop_timer *timers[] = {&p->settle_timer, &p->item_timer,  &p->rescan_timer, &p->root_timer,
 				       &p->poll_timer,   &p->pause_timer, &p->report_timer, &p->bucket_timer,
-				       &p->expire_timer, &p->disk_timer,  &p->room_timer};
+				       &p->expire_timer, &p->disk_timer,  &p->room_timer,   &p->rate_timer};
 	struct item_list *lists[] = {&p->ready, &p->large, &p->rescues, &p->deletes, &p->doubts, &p->retries};
 	struct scan_want *w;
 	struct item *it;
@@ -176,6 +176,7 @@ void pair_trouble_over(struct pair *p, enum pair_trouble what)
 
 void pair_stop_work(struct pair *p)
 {
+	report_rate_stop(p);
 	job_cancel(p->small);
 	job_cancel_ahead(p);
 	job_cancel(p->deleting);

@@ -253,7 +253,7 @@ struct pair {
 	struct room_look *room_look;
 
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,
-		bucket_timer, expire_timer, disk_timer, room_timer;
+		bucket_timer, expire_timer, disk_timer, room_timer, rate_timer;
 	struct strmap *renames; /* old encoded path -> struct renamed */
 	struct quarrels *repairs;
 
@@ -490,6 +490,7 @@ void report_file(struct pair *p, const char *path, const char *action, bool done
 		 int64_t bytes_total, const char *failure);
 void report_removed(struct engine *e, const char *name);
 void report_bytes(struct pair *p, int64_t bytes);
+void report_rate_stop(struct pair *p); /* nothing is sent any more */
 void report_history(struct pair *p, const char *action, const char *path, int64_t size,
 		    const struct digest *digest, const char *result, const char *message);
 void report_status(struct pair *p, struct engine_status *ret_status);

@@ -87,6 +87,12 @@ void report_removed(struct engine *e, const char *name)
 		w->cb.on_removed(w->arg, name);
 }
 
+/* Nothing was sent for so long that the rate is zero; a watcher would not hear of it otherwise. */
+static void rate_is_over(void *arg)
+{
+	report_changed(arg);
+}
+
 void report_bytes(struct pair *p, int64_t bytes)
 {
 	int64_t now = clock_monotonic_ms(), passed = now - p->window_start_ms;
@@ -97,6 +103,21 @@ void report_bytes(struct pair *p, int64_t bytes)
 		p->sent_bytes_window = 0;
 	}
 	p->sent_bytes_window += bytes;
+	loop_timer_set(p->engine->p.loop, &p->rate_timer, 2 * RATE_WINDOW_MS + 1, rate_is_over, p);
+}
+
+void report_rate_stop(struct pair *p)
+{
+	p->rate = p->sent_bytes_window = 0;
+	loop_timer_stop(&p->rate_timer);
+}
+
+static int64_t rate_of(const struct pair *p)
+{
+	if (!pair_can_work(p) || p->server->offline ||
+	    clock_monotonic_ms() - p->window_start_ms > 2 * RATE_WINDOW_MS)
+		return 0;
+	return MAX(p->rate, p->sent_bytes_window * 1000 / RATE_WINDOW_MS);
 }
 
 void report_history(struct pair *p, const char *action, const char *path, int64_t size,
@@ -239,6 +260,5 @@ void report_status(struct pair *p, struct engine_status *s)
 	s->bytes_pending = MAX(s->bytes_pending - singles_bytes_sent(p), 0);
 	if (p->watch)
 		watch_counts(p->watch, &s->watched_directories, &s->polled_directories);
-	if (clock_monotonic_ms() - p->window_start_ms <= 2 * RATE_WINDOW_MS)
-		s->bytes_per_second = MAX(p->rate, p->sent_bytes_window * 1000 / RATE_WINDOW_MS);
+	s->bytes_per_second = rate_of(p);
 }

@@ -244,6 +244,32 @@ def _(w):
     w.sync(60)
 
 
+@test('the rate of what is sent falls to 0, and whoever watches is told')
+def _(w):
+    with w.daemon.connect() as c:
+        c.send('org.carbonfiles.sync.Watch', {'names': ['docs']}, more=True)
+        c.reply()
+        w.write('large', os.urandom(8 << 20))
+
+        def told(condition):
+            status = c.reply()[0].get('status')
+            return status and condition(status['bytes_per_second'])
+        wait_until(lambda: told(lambda rate: rate > 0), 20, 'a rate')
+        wait_until(lambda: told(lambda rate: rate == 0), 20, 'no rate any more')
+
+
+@test('a pair that is paused sends nothing a second')
+def _(w):
+    w.write('large', os.urandom(8 << 20))
+    w.sync()
+    assert w.daemon.status()['bytes_per_second'] > 0
+    w.daemon.call('Pause', {'name': 'docs'})
+    assert_equal(w.daemon.status()['bytes_per_second'], 0)
+    w.daemon.call('Resume', {'name': 'docs'})
+    w.sync()
+    assert_equal(w.daemon.status()['bytes_per_second'], 0)
+
+
 @test('every saved file is told to whoever watches')
 def _(w):
     with w.daemon.connect() as c:
