@@ -22,6 +22,7 @@
 #include "store/state.h"
 #include "sync/engine.h"
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -337,10 +338,22 @@ static void signal_free(struct event *e)
 
 /* --- start --- */
 
+/* Batches come and go as megabytes of small pieces. By default glibc returns them to the kernel after each
+ * one and takes them again, page by page; measured, that was a tenth of the daemon's time in a first sync.
+ * What a burst leaves behind pair_rest() returns. (Setting one of the two stops glibc from adapting the
+ * other.) */
+#define MALLOC_KEEP_BYTES (16 << 20)
+#define MALLOC_MMAP_BYTES (8 << 20)
+#define MALLOC_STEP_BYTES (1 << 20)
+
 /* No credential in a core dump; enough descriptors where the hard limit allows. */
 static void prepare_process(void)
 {
 	struct rlimit no_core = {0}, files;
+
+	(void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+	(void)mallopt(M_TOP_PAD, MALLOC_STEP_BYTES);
 
 	if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		log_warning("core dumps could not be switched off: %s", strerror(errno));

@@ -48,6 +48,8 @@ struct remote_call {
 	bool ended;
 	struct part *parts;
 	size_t n_parts, parts_room;
+	char *answer; /* waits to be collected */
+	size_t answer_len;
 };
 
 /* Calls */
@@ -90,6 +92,7 @@ static void free_call(struct remote_call *c)
 	for (size_t i = 0; i < c->n_parts; i++)
 		free(c->parts[i].path);
 	free(c->parts);
+	free(c->answer);
 	answer_texts_done(&c->texts);
 	free(c);
 	if (r->freed && !r->calls)
@@ -565,16 +568,14 @@ static int read_uploaded(const struct remote_call *c, const struct http_result *
 	return e;
 }
 
-static void on_upload_done(void *arg, const struct http_result *result)
+static void end_upload(struct remote_call *c, const struct http_result *result)
 {
-	struct remote_call *c = arg;
 	_cleanup_json_ struct json_object *object = NULL;
 	_cleanup_free_ struct remote_file *files = NULL;
 	struct answer_files read = {0};
 	struct api_error error;
 	size_t sent = parts_sent(c, result->sent_bytes);
 
-	c->request = NULL;
 	answer_error(result, true, &c->texts, &error);
 	struct remote_error e = error_of(&error);
 	/* A part is stored when its boundary is seen, before the end of the body. A raw body has no such
@@ -600,6 +601,41 @@ static void on_upload_done(void *arg, const struct http_result *result)
 	free_call(c);
 }
 
+/* Without memory the answer is read at once. */
+static bool keep_answer(struct remote_call *c, const struct http_result *result)
+{
+	if (!c->cb.upload.on_answered || result->error || result->status != 201 || !result->body)
+		return false;
+	c->answer = malloc(result->body_len + 1);
+	if (!c->answer)
+		return false;
+	memcpy(c->answer, result->body, result->body_len + 1); /* it is terminated */
+	c->answer_len = result->body_len;
+	return c->cb.upload.on_answered(c->arg);
+}
+
+static void on_upload_done(void *arg, const struct http_result *result)
+{
+	struct remote_call *c = arg;
+
+	c->request = NULL;
+	if (!keep_answer(c, result))
+		end_upload(c, result);
+}
+
+static void op_collect(struct remote_call *c)
+{
+	const struct http_result result = {
+		.status = 201,
+		.body = c->answer,
+		.body_len = c->answer_len,
+		.sent_all = true,
+		.sent_bytes = c->appended,
+	};
+
+	end_upload(c, &result);
+}
+
 static void op_cancel(struct remote_call *c)
 {
 	if (!c)
@@ -617,6 +653,7 @@ static const struct remote_ops ops = {
 	.feed = op_feed,
 	.part = op_part,
 	.finish = op_finish,
+	.collect = op_collect,
 	.sent = op_sent,
 	.remove = op_remove,
 	.fetch = op_fetch,

@@ -30,6 +30,7 @@ void job_free(struct job *j)
 {
 	if (!j)
 		return;
+	loop_timer_done(&j->collect_timer);
 	free(j->items);
 	free(j->send);
 	free(j->sent);
@@ -87,8 +88,8 @@ static void read_item(struct local_way *way, struct item *it)
 	it->l.size = (int64_t)it->len;
 }
 
-/* Looks at every path of a job, and reads as many as a run has of those that will probably travel. The rows
- * are known already. */
+/* Looks at every path of a job, and reads the first of those that will probably travel. The rows are known
+ * already. */
 static void prepare_run(struct worker_job *work)
 {
 	struct job *j = (struct job *)((char *)work - offsetof(struct job, work));
@@ -108,7 +109,7 @@ static void prepare_run(struct worker_job *work)
 
 		local_way_inspect(&way, it->local, &it->found);
 		job_take_local(it);
-		if (bytes < RUN_BYTES && it->l.presence == PLAN_FILE && !it->l.has_digest &&
+		if (bytes < PREPARE_BYTES && it->l.presence == PLAN_FILE && !it->l.has_digest &&
 		    it->l.size <= p->batch_file_bytes) {
 			read_item(&way, it);
 			bytes += it->len;
@@ -132,7 +133,7 @@ static void read_run(struct worker_job *work)
 	_cleanup_(local_way_done) struct local_way way;
 
 	local_way_init(&way, root, &p->rules);
-	for (; i < j->n_send && bytes < RUN_BYTES; i++) {
+	for (; i < j->n_send && bytes < RUN_BYTES && i - j->run_from < RUN_FILES; i++) {
 		if (!j->send[i]->was_read)
 			read_item(&way, j->send[i]);
 		bytes += j->send[i]->len;
@@ -165,6 +166,9 @@ bool job_root_ok(struct job *j)
 	return false;
 }
 
+static void next_run(struct job *j);
+static void record_soon(struct pair *p);
+
 /* Nothing of it is on its way any more: another job may have the lane. */
 static void leave_lane(struct job *j)
 {
@@ -187,6 +191,9 @@ static void job_end(struct job *j)
 		p->ahead = NULL;
 	if (p->recording == j)
 		p->recording = NULL;
+	record_soon(p);
+	if (j->batch)
+		pair_rest(p);
 	job_free(j);
 	pair_check_first_sync(p);
 	wait_check(p);
@@ -230,8 +237,6 @@ static bool dispose(struct job *j, struct item *it)
 	default: return false;
 	}
 }
-
-static void next_run(struct job *j);
 
 static void park_too_large(struct item *it)
 {
@@ -282,18 +287,11 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 	pair_remote_failed(p, error, true);
 }
 
+/* --- the answer --- */
+
 /* The server's word about one part. True: it has what we sent. */
 static bool take_answer(struct job *j, struct item *it, const struct remote_file *file)
 {
-	_cleanup_free_ char *full = pair_full_path(j->pair, it->path);
-
-	if (!full || !file || strcmp(full, file->path) != 0) {
-		log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(j->pair->spec->name), LOG_PATH(it->path)),
-			  "the server answered an upload with another path");
-		leave(j, it);
-		doubt_begin(it, false);
-		return false;
-	}
 	if (!file->version.has_digest || !digest_equal(&file->version.digest, &it->l.digest)) {
 		leave(j, it);
 		item_wrong_hash(it, &file->version);
@@ -304,10 +302,10 @@ static bool take_answer(struct job *j, struct item *it, const struct remote_file
 }
 
 /* The next few of what the server has stored become rows, in one transaction. True: all have. */
-static bool record_some(struct job *j, size_t some)
+static bool record_some(struct job *j)
 {
 	struct pair *p = j->pair;
-	size_t end = MIN(j->n_recorded + some, j->n_sent);
+	size_t end = MIN(j->n_recorded + RECORD_STEP, j->n_sent);
 
 	if (index_begin(p->engine->p.index) < 0)
 		pair_index_failed(p, -EIO);
@@ -327,52 +325,86 @@ static bool record_some(struct job *j, size_t some)
 	return j->n_recorded == j->n_sent;
 }
 
-static void record_next(void *arg)
+static void record_all(struct job *j)
 {
-	struct job *j = arg;
-
-	if (record_some(j, RECORD_STEP) || loop_defer(j->pair->engine->p.loop, record_next, j) < 0)
-		job_record_all(j);
-}
-
-void job_record_all(struct job *j)
-{
-	if (!j)
-		return;
-	loop_undefer(j->pair->engine->p.loop, j);
-	while (!record_some(j, RECORD_STEP))
+	while (!record_some(j))
 		;
 	job_end(j);
 }
 
-/* Everything is stored: the lane is free at once, and while the next request is on its way the rows are
- * written, a few at a time. */
-static void answered(struct job *j, const struct remote_file *files, size_t n)
+static void record_next(void *arg)
 {
-	struct pair *p = j->pair;
-	size_t kept = 0;
+	struct job *j = arg;
 
+	if (record_some(j))
+		job_end(j);
+	else if (loop_defer(j->pair->engine->p.loop, record_next, j) < 0)
+		record_all(j);
+}
+
+static void collect(void *arg)
+{
+	struct job *j = arg;
+
+	j->pair->remote->ops->collect(j->call); /* on_sent comes */
+}
+
+/* What was answered is read and recorded while the next request travels, not before it. */
+static void record_soon(struct pair *p)
+{
+	struct job *j = p->recording;
+
+	if (j && j->call && loop_timer_set(p->engine->p.loop, &j->collect_timer, COLLECT_MS, collect, j) < 0)
+		collect(j);
+}
+
+static void record_now(struct pair *p)
+{
+	struct job *j = p->recording;
+
+	if (j && j->call)
+		collect(j);
+	if (p->recording) {
+		loop_undefer(p->engine->p.loop, j);
+		record_all(j);
+	}
+}
+
+/* The lane's next user has begun, and goes on by itself: on the way or at its end it says record_soon. */
+static void record_if_idle(void *arg)
+{
+	struct job *j = arg;
+
+	if (!j->pair->small)
+		record_soon(j->pair);
+}
+
+static bool on_answered(void *arg)
+{
+	struct job *j = arg;
+	struct pair *p = j->pair;
+
+	if (j->reading) /* before it had all */
+		return false;
+	record_now(p);
 	j->ended_ms = clock_monotonic_ms();
-	for (size_t i = 0; i < j->n_sent; i++)
-		if (take_answer(j, j->sent[i], i < n ? &files[i] : NULL))
-			j->sent[kept++] = j->sent[i];
 	batch_size_ended(&p->server->batch, j->n_sent, j->ended_ms - j->began_ms);
-	j->n_sent = kept;
 	report_bytes(p, (int64_t)j->fed_bytes);
-	job_record_all(p->recording);
-	p->recording = j;
-	leave_lane(j); /* its pump comes before the first step */
 	server_online(p->server);
-	if (loop_defer(p->engine->p.loop, record_next, j) < 0)
-		job_record_all(j);
+	p->recording = j;
+	leave_lane(j); /* its pump comes first */
+	return loop_defer(p->engine->p.loop, record_if_idle, j) >= 0;
 }
 
 static void on_sent(void *arg, const struct remote_error *error, const struct remote_file *files, size_t n,
 		    size_t parts_sent)
 {
 	struct job *j = arg;
+	struct pair *p = j->pair;
+	size_t kept = 0;
 
 	j->call = NULL;
+	loop_timer_stop(&j->collect_timer);
 	if (j->reading) { /* a run is still being read: its done comes back here through `ended` */
 		j->ended = true;
 		j->canceled = true;
@@ -390,15 +422,20 @@ static void on_sent(void *arg, const struct remote_error *error, const struct re
 			else
 				item_retry(j->sent[i], FULL_DISK_MS);
 		}
-	} else if (!j->reading) {
-		answered(j, files, n);
-		return;
-	} else {
-		/* An answer to a request that is not complete: whatever it says, only a look-up tells. */
+	} else if (p->recording != j || n != j->n_sent) {
+		/* Answered before it had all: whatever it says, only a look-up tells. */
 		for (size_t i = 0; i < j->n_sent; i++) {
 			leave(j, j->sent[i]);
 			doubt_begin(j->sent[i], true);
 		}
+	} else {
+		for (size_t i = 0; i < n; i++)
+			if (take_answer(j, j->sent[i], &files[i]))
+				j->sent[kept++] = j->sent[i];
+		j->n_sent = kept;
+		if (loop_defer(p->engine->p.loop, record_next, j) < 0)
+			record_all(j);
+		return;
 	}
 	j->n_sent = 0;
 	if (!j->reading)
@@ -410,7 +447,8 @@ static void on_room(void *arg)
 	next_run(arg);
 }
 
-static const struct remote_upload_callbacks upload_callbacks = {.on_room = on_room, .on_done = on_sent};
+static const struct remote_upload_callbacks upload_callbacks = {
+	.on_room = on_room, .on_answered = on_answered, .on_done = on_sent};
 
 static int begin_request(struct job *j, struct item *only)
 {
@@ -604,6 +642,7 @@ static void take_run(struct job *j)
 		return;
 	}
 	j->run_from = j->run_to;
+	record_soon(p);
 	next_run(j);
 }
 
@@ -620,7 +659,7 @@ static bool run_is_read(struct job *j)
 {
 	size_t bytes = 0, i = j->run_from;
 
-	for (; i < j->n_send && j->send[i]->was_read && bytes < RUN_BYTES; i++)
+	for (; i < j->n_send && j->send[i]->was_read && bytes < RUN_BYTES && i - j->run_from < RUN_FILES; i++)
 		bytes += j->send[i]->len;
 	j->run_to = i;
 	return i > j->run_from;
@@ -809,15 +848,21 @@ static bool must_wait(struct item *it)
 	return it->awaits_equal;
 }
 
-/* The next small job, taken from what is ready. Without the lane only when it would be full: then it is
- * prepared while the one before it travels. */
+/* While a request travels the next job is prepared if it would be full, or as full as it will be: a walk may
+ * still bring more, single saves come as they like. */
+static bool worth_preparing(const struct pair *p)
+{
+	return p->n_ready >= batch_size_after(&p->server->batch) || (!p->walk && p->n_ready >= RUN_FILES);
+}
+
+/* The next small job, taken from what is ready. */
 static struct job *take_ready(struct pair *p, bool lane_free)
 {
 	struct server *s = p->server;
 	size_t max = lane_free ? s->batch.files : batch_size_after(&s->batch);
 	struct item *it, *next;
 
-	if (TAILQ_EMPTY(&p->ready) || (!lane_free && p->n_ready < max))
+	if (TAILQ_EMPTY(&p->ready) || (!lane_free && !worth_preparing(p)))
 		return NULL;
 
 	struct job *j = job_new(p, MIN(max, p->n_ready));

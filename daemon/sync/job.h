@@ -2,8 +2,11 @@
 #pragma once
 #include "sync/pair.h"
 
-#define AHEAD_MS    5000 /* what was read longer ago is looked at again instead of being sent */
-#define RECORD_STEP 200  /* rows a turn of the loop: a few milliseconds */
+#define PREPARE_BYTES (2 << 20) /* read before the look-up: all of a batch of tiny files */
+#define AHEAD_MS      5000      /* what was read longer ago is looked at again instead of being sent */
+#define RUN_FILES     250 /* a run of tiny files has no more: the first goes out while the others are noted */
+#define COLLECT_MS    1   /* so that the socket takes what it was just given first */
+#define RECORD_STEP   200 /* rows a turn of the loop: a few milliseconds */
 
 struct job {
 	struct pair *pair;
@@ -25,7 +28,8 @@ struct job {
 	uint64_t fed_bytes; /* of the parts */
 	bool reading, ended, batch;
 	int64_t began_ms, ended_ms; /* of the look-up; of the answer */
-	size_t n_recorded;          /* of sent */
+	struct loop_timer collect_timer;
+	size_t n_recorded; /* of sent */
 	/* deletions */
 	size_t deleting;
 };

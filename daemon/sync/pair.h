@@ -40,9 +40,11 @@
 #define RUN_BYTES                                                                                            \
 	(1 << 20) /* parts are read, hashed and noted in runs of this much: one index transaction each */
 #define RUN_AHEAD_BYTES                                                                                      \
-	(2 << 20)            /* so much may wait to be sent: the next run is read while this one travels */
-#define QUEUE_HIGH      4000 /* active paths at which a scan pauses: constant memory on any tree */
-#define QUEUE_LOW       2000
+	(2 << 20) /* so much may wait to be sent: the next run is read while this one travels */
+/* Active paths at which a scan pauses and goes on: constant memory on any tree, and more than three batches:
+ * one is recorded, one travels, one is prepared. */
+#define QUEUE_HIGH      8000
+#define QUEUE_LOW       6000
 #define SCAN_STEP_ITEMS 1000 /* differences one scan step hands over at once */
 #define LIST_PAGE       1000 /* the server's maximum */
 #define DELETE_RUN                                                                                           \
@@ -298,6 +300,7 @@ void pair_root_ready(struct pair *p);     /* root.c: it is there and ours */
 bool pair_can_work(const struct pair *p); /* not paused, no trouble, known */
 void pair_pump(struct pair *p);           /* starts whatever can start now; cheap when nothing can */
 void pair_pump_later(struct pair *p);
+void pair_rest(struct pair *p); /* after a batch or a scan: if that was all, its memory goes back */
 void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ...) _printf_(3, 4);
 void pair_trouble_over(struct pair *p, enum pair_trouble what);
 void pair_stop_work(struct pair *p);  /* cancels what runs through the remote; items go back to ready */
@@ -396,7 +399,6 @@ bool job_start(struct pair *p); /* a small job, if there is something for it */
 bool job_sends(const struct job *j, int64_t size, const struct digest *digest); /* as server_sends */
 void job_cancel(struct job *j);
 void job_cancel_ahead(struct pair *p);
-void job_record_all(struct job *j); /* at once; ends it. NULL-safe */
 /* What a failed request means for the pair and its server, beside what becomes of the items. */
 void pair_remote_failed(struct pair *p, const struct remote_error *error, bool write);
 void item_wrong_hash(struct item *it,

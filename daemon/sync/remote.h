@@ -50,9 +50,14 @@ typedef void (*remote_done_cb)(void *arg, const struct remote_error *error);
 /* An upload in progress, single or batch, is fed by the caller. */
 struct remote_upload_callbacks {
 	void (*on_room)(void *arg); /* feed more: less than 1 MiB is queued */
-	/* files: what the server says it stored (empty on error). sent_all: the last byte was handed to the
-	 * kernel, so without an answer the write is in doubt (error.code is ERR_DOUBT then, else
-	 * ERR_OFFLINE). parts_sent: parts of a batch whose last byte was handed over. */
+	/* Optional. The request has ended and the server says that it stored what it got, but its list of
+	 * that is not read yet (of thousands of files it takes a while). True: it is read, and on_done
+	 * called, when the caller asks for it with collect(), which it must; until then the call lives and
+	 * cannot be cancelled any more. False: at once. */
+	bool (*on_answered)(void *arg);
+	/* files: what the server says it stored, path by path what was sent (empty on error). sent_all: the
+	 * last byte was handed to the kernel, so without an answer the write is in doubt (error.code is
+	 * ERR_DOUBT then, else ERR_OFFLINE). parts_sent: parts of a batch whose last byte was handed over. */
 	void (*on_done)(void *arg, const struct remote_error *error, const struct remote_file *files,
 			size_t n, size_t parts_sent);
 };
@@ -79,6 +84,7 @@ struct remote_ops {
 	int (*feed)(struct remote_call *call, void *data, size_t len, bool last);
 	int (*part)(struct remote_call *call, const char *path, void *data, size_t len);
 	int (*finish)(struct remote_call *call);    /* ends a batch's body */
+	void (*collect)(struct remote_call *call);  /* after on_answered: calls on_done now */
 	uint64_t (*sent)(struct remote_call *call); /* bytes of the body handed to the kernel so far */
 	/* error.code ERR_NOT_FOUND: 404, which may also mean "not the owner". */
 	int (*remove)(struct remote *r, const char *bucket, const char *path, remote_done_cb cb, void *arg,

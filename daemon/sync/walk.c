@@ -115,6 +115,7 @@ static void end(struct walk *w)
 
 	p->walk = NULL;
 	walk_free(w);
+	pair_rest(p);
 	if (TAILQ_EMPTY(&p->wants) && !p->removed)
 		engine_rescans_over(&p->rescan_waiters, &(const struct engine_error){0});
 	wait_scan_ended(p);
