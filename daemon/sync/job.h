@@ -1,4 +1,5 @@
-/* Private to the sync room: a set of paths that goes through the steps together. */
+/* Private to the sync room: a set of paths that goes through the steps together. Small files: job.c chooses
+ * and looks, send.c sends. Deletions (deletes.c) are such a set too. */
 #pragma once
 #include "sync/pair.h"
 
@@ -43,3 +44,18 @@ void job_release(struct job *j);
 void job_inspect_run(struct worker_job *work);
 /* After job_inspect_run, on the loop: false when the root is not there (the job was released). */
 bool job_root_ok(struct job *j);
+
+/* job.c, for send.c: */
+void job_leave(struct job *j, struct item *it); /* it has left the job; its next state is the caller's */
+void job_finish_item(struct job *j, struct item *it);
+/* The verdict on an item whose bytes need not travel now. False: they must. */
+bool job_dispose(struct job *j, struct item *it);
+void job_read_item(struct local_way *way, struct item *it); /* in a worker */
+void job_leave_lane(struct job *j);                         /* another may have it */
+void job_end(struct job *j);                                /* frees it */
+
+/* send.c: */
+void job_send(struct job *j); /* the next run, or the end of the body */
+/* What was answered is read and recorded while the next request travels, not before it: said when that has
+ * begun, or has failed. */
+void job_record_soon(struct pair *p);

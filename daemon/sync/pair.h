@@ -4,7 +4,8 @@
  *   engine.c   the set of pairs; what ipc asks      root.c     is the directory still ours; generations
  *   pair.c     states, timers, the pump             walk.c     scans: pages, steps, what they found
  *   items.c    active paths and their life          lookup.c   present remote versions of some paths
- *   judge.c    row + local + remote -> plan         job.c      small files: look up, read, note, send, record
+ *   judge.c    row + local + remote -> plan         job.c      small files: which, what is there, the lane
+ *   send.c     small files: note, send, record
  *   single.c   one path: rescue, hash, stream       deletes.c  deletions: guard, hold, carry out
  *   doubt.c    writes whose reply was lost          server.c   what pairs of one server share
  *   holds.c    confirm and restore                  wait.c     barriers
@@ -394,7 +395,7 @@ int lookup_start(struct pair *p, struct item **items, size_t n, lookup_cb cb, vo
 		 struct lookup **ret_lookup);
 void lookup_cancel(struct lookup *l); /* cb still comes */
 
-/* --- job.c, deletes.c, single.c, doubt.c --- */
+/* --- job.c, send.c, deletes.c, single.c, doubt.c --- */
 bool job_start(struct pair *p); /* a small job, if there is something for it */
 bool job_sends(const struct job *j, int64_t size, const struct digest *digest); /* as server_sends */
 void job_cancel(struct job *j);
