@@ -184,9 +184,11 @@ static void looked_up(void *arg, const struct remote_error *error)
 	pair_pump(p);
 }
 
+/* Its time may be over long before the look-up that ends it: its pair may be paused. */
 static bool may_come(const struct item *it, int64_t size, const struct digest *digest)
 {
 	return !it->answered && it->row.note == INDEX_NOTE_HASH &&
+	       clock_monotonic_ms() < it->doubt_until_ms &&
 	       server_may_equal(size, digest, it->l.has_digest ? it->l.size : -1, &it->row.note_digest);
 }
 

@@ -357,6 +357,7 @@ static bool must_wait(struct item *it)
 {
 	it->awaits_equal =
 		it->awaits_equal && server_sends(it->pair->server, NULL, it->l.size, &it->l.digest);
+	it->pair->awaits_equal |= it->awaits_equal;
 	return it->awaits_equal;
 }
 

@@ -96,7 +96,8 @@ struct pair *pair_free(struct pair *p)
 {
 	struct loop_timer *timers[] = {&p->settle_timer, &p->item_timer,  &p->rescan_timer, &p->root_timer,
 				       &p->poll_timer,   &p->pause_timer, &p->report_timer, &p->bucket_timer,
-				       &p->expire_timer, &p->disk_timer,  &p->room_timer,   &p->rate_timer};
+				       &p->expire_timer, &p->disk_timer,  &p->room_timer,   &p->rate_timer,
+				       &p->equal_timer};
 	struct item_list *lists[] = {&p->ready, &p->large, &p->rescues, &p->deletes, &p->doubts, &p->retries};
 	struct scan_want *w;
 	struct item *it;
@@ -673,12 +674,15 @@ void pair_pump(struct pair *p)
 		p->overflowed = true;
 	}
 	pump_waiting(p);
+	p->awaits_equal = false;
 	if (!p->server->offline) {
 		if (job_start(p) || deletes_start(p))
 			p->server->last_served = p;
 		while (single_start(p))
 			p->server->last_served = p;
 	}
+	if (p->awaits_equal)
+		loop_timer_set(p->engine->p.loop, &p->equal_timer, EQUAL_LOOK_MS, items_due, p);
 	walk_pump(p);
 	pair_arm_timers(p);
 	forget_old_renames(p, clock_monotonic_ms());

@@ -60,7 +60,8 @@
 #define REFUSED_TRIES   3                    /* 400 or 500 so often, alone, spaced: this content is refused */
 #define REFUSED_SPACING 2 /* doubt_seconds divided by this lie between two such tries: 30 s */
 #define HASH_TRIES      3 /* another hash than ours in the answer so often: something on the way changes bytes */
-#define RESCAN_JITTER   10 /* percent */
+#define EQUAL_LOOK_MS   1000 /* doubts that something awaits may end by time alone */
+#define RESCAN_JITTER   10   /* percent */
 
 /* Of the six connections that bulk may use to one server; at least one is left for look-ups and small files.
  */
@@ -251,12 +252,13 @@ struct pair {
 	bool overflowed, degraded;
 	struct rescan_list rescan_waiters;
 
+	bool awaits_equal;       /* the last pump left something that awaits what is on its way */
 	int64_t rescue_reserved; /* by rescues under way, of the day's budget */
 	bool rescue_waits;       /* something is held because it could not be rescued */
 	struct room_look *room_look;
 
 	struct loop_timer settle_timer, item_timer, rescan_timer, root_timer, poll_timer, pause_timer,
-		bucket_timer, expire_timer, disk_timer, room_timer, rate_timer;
+		bucket_timer, expire_timer, disk_timer, room_timer, rate_timer, equal_timer;
 	struct strmap *renames; /* old encoded path -> struct renamed */
 	struct quarrels *repairs;
 

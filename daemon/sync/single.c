@@ -754,9 +754,11 @@ static struct item *next_large(struct pair *p)
 
 	if (p->server->large_busy >= p->server->large_slots)
 		return NULL;
-	TAILQ_FOREACH(it, &p->large, link)
+	TAILQ_FOREACH(it, &p->large, link) {
 		if (!server_sends(p->server, NULL, it->found.sig.size, NULL))
 			break;
+		p->awaits_equal = true;
+	}
 	return it;
 }
 

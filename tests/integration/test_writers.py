@@ -156,6 +156,25 @@ for what, size in (('small', 100), ('large', 3 << 20)):
         no_content_twice_at_once(w)
 
 
+for what, size in (('small', 100), ('large', 3 << 20)):
+    @test(f'a {what} file does not wait for ever for a doubt of a pair that is paused', files={'a': b'1'})
+    def _(w, size=size):
+        data, other = os.urandom(size), os.path.join(w.base, 'other')
+        os.mkdir(other)
+        w.daemon.add(other, w.server.create_bucket('other'), name='other')
+        w.daemon.wait_in_sync('other')
+        lost = w.server.fault('reset', 'put', when='after_body', times=1)
+        w.write('first', data)
+        wait_until(lambda: w.server.fault_hits(lost) and not w.server.seen()['in_flight'], 20, 'the reply lost')
+        w.daemon.call('Pause', {'name': 'docs'})
+        w.write(os.path.join(other, 'second'), data)
+        w.daemon.wait_in_sync('other')
+        w.daemon.call('Resume', {'name': 'docs'})
+        w.sync()
+        w.assert_equal_sides()
+        no_content_twice_at_once(w)
+
+
 @test('large files of one size go one after another', files={'a': b'1'})
 def _(w):
     data = os.urandom(3 << 20)
