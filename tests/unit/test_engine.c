@@ -133,15 +133,22 @@ static int op_bucket(struct remote *r, const char *bucket, remote_bucket_cb cb, 
 	return answer_later(c, answer_bucket, ret_call);
 }
 
+static void op_collect(struct remote_call *c)
+{
+	struct remote_error e = error_of(c);
+
+	c->upload.on_done(c->arg, &e, c->parts, c->error ? 0 : c->n_parts, c->error ? 0 : c->n_parts);
+	call_done(c);
+}
+
 static void answer_upload(void *arg)
 {
 	struct remote_call *c = arg;
-	struct remote_error e = error_of(c);
 
 	for (size_t i = 0; i < c->n_parts && !c->error; i++)
 		store(c->parts[i].path, &c->parts[i].version);
-	c->upload.on_done(c->arg, &e, c->parts, c->error ? 0 : c->n_parts, c->error ? 0 : c->n_parts);
-	call_done(c);
+	if (c->error || !c->upload.on_answered || !c->upload.on_answered(c->arg))
+		op_collect(c);
 }
 
 static int begin_upload(const struct remote_upload_callbacks *cb, void *arg, struct remote_call **ret_call)
@@ -252,6 +259,7 @@ static const struct remote_ops ops = {
 	.feed = op_feed,
 	.part = op_part,
 	.finish = op_finish,
+	.collect = op_collect,
 	.sent = op_sent,
 	.remove = op_remove,
 	.fetch = op_fetch,
