@@ -32,6 +32,8 @@ static int revive(struct pair *p, const char *path)
 			it->again_remote = true;
 		else
 			it->check_remote = true;
+		if (it->state == ITEM_DELETE) /* judged before what is new was said */
+			item_ready(it);
 		return 0;
 	}
 	it = item_get(p, path);

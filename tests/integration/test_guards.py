@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 from cf import Skip, VarlinkError, assert_equal, digest, encode_path, main, test, wait_until
 
@@ -55,6 +56,29 @@ def _(w):
     assert_equal(done.returncode, 0, done.stderr)
     w.sync()
     assert_equal(w.remote(), {})
+
+
+@test('what is confirmed while it is looked at goes', files=TREE, seconds=120)
+def _(w):
+    delete_all(w)
+    wait_held(w, 120)
+    left = sorted(TREE)
+    slow = w.server.fault('delay', 'list', target='*limit=1000*', ms=1000)  # a scan's pages, not the look-ups
+    for moment in range(5):
+        # Each hold is looked at again when a scan ends; deletions wait while another runs.
+        before = w.server.fault_hits(slow)
+        w.daemon.call('Rescan', {'name': 'docs'})
+        wait_until(lambda: w.server.fault_hits(slow) == before + 1, 20, 'a scan')
+        w.daemon.call('Rescan', {'name': 'docs'})
+        wait_until(lambda: w.server.fault_hits(slow) == before + 2, 20, 'another one')
+        time.sleep(moment * 0.15)
+        chosen, left = left[:10], left[10:]
+        w.daemon.call('ConfirmDeletes', {'name': 'docs', 'choice': 'apply', 'paths': chosen})
+        # The scan after the next would find what was missed.
+        wait_until(lambda: not set(chosen) & set(w.remote()), 3, f'gone, confirmed {moment * 150} ms later')
+        w.wait_status(lambda s: not s['files_pending'] and s['state'] == 'held', what='all else held')
+    assert_equal(sorted(h['path'] for h in w.daemon.held()), left)
+    assert_equal(sorted(w.remote()), left)
 
 
 @test('restore brings the files back, byte for byte', files=TREE)
