@@ -60,6 +60,11 @@ static bool renamed_is_parked(struct item *it)
 
 static int hold(struct item *it, enum index_hold_reason reason)
 {
+	struct renamed *renamed = strmap_get(it->pair->renames, it->path);
+
+	if (renamed)
+		renamed->held = reason == INDEX_HOLD_RENAMED;
+
 	int r = judge_hold(it, reason, false, &it->r.version, it->r.version.size);
 
 	if (r >= 0)

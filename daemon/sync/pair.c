@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #define DAY_MS             (24 * 3600 * 1000LL)
+#define RENAMES_KEPT       100 /* looked at whenever the pair is pumped; more holds wait for their user's word */
 #define QUARRELS_PRUNE_MAX 1000 /* each time the pair is pumped: well below a millisecond */
 
 int64_t pair_setting(const struct pair *p, int64_t own, int64_t global)
@@ -567,20 +568,32 @@ static void room_due(void *arg)
 	pair_arm_timers(p);
 }
 
-static void forget_old_renames(struct pair *p, int64_t now)
+static bool still_held(struct pair *p, const struct renamed *x)
 {
+	struct index_hold hold;
+
+	return x->held && index_hold_get(p->engine->p.index, p->ip.key, x->old_path, &hold) == 0 &&
+	       hold.reason == INDEX_HOLD_RENAMED;
+}
+
+/* When nothing is active no deletion waits for its new name any more, but those that are held for it. */
+static void forget_old_renames(struct pair *p)
+{
+	struct strmap *kept;
 	size_t cursor = 0;
 	struct renamed *x;
 
 	if (!strmap_count(p->renames) || items_active(p) || settle_count(p->settle))
 		return;
-	/* Nothing is active: no deletion waits for its new name any more. */
+	kept = strmap_new();
+	if (!kept)
+		return; /* the next time */
 	while ((x = strmap_next(p->renames, &cursor)))
-		renamed_free(x);
+		if (strmap_count(kept) == RENAMES_KEPT || !still_held(p, x) ||
+		    strmap_put(kept, x->old_path, x) < 0)
+			renamed_free(x);
 	strmap_free(p->renames);
-	p->renames = strmap_new();
-	if (!p->renames)
-		p->trouble |= TROUBLE_ERROR;
+	p->renames = kept;
 }
 
 void pair_arm_timers(struct pair *p)
@@ -685,7 +698,7 @@ void pair_pump(struct pair *p)
 		loop_timer_set(p->engine->p.loop, &p->equal_timer, EQUAL_LOOK_MS, items_due, p);
 	walk_pump(p);
 	pair_arm_timers(p);
-	forget_old_renames(p, clock_monotonic_ms());
+	forget_old_renames(p);
 	quarrels_forget(p->repairs, clock_monotonic_ms(), QUARRELS_PRUNE_MAX);
 	wait_check(p);
 }

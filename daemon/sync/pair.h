@@ -274,6 +274,7 @@ struct renamed {
 	char *old_path;
 	char *new_path;
 	int64_t at_ns; /* wall clock, as rows have it */
+	bool held;     /* the new name could not be carried, the old one is held for it */
 };
 
 struct engine {

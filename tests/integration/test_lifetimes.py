@@ -61,6 +61,27 @@ def _(w):
     w.assert_equal_sides()
 
 
+@test('a file whose new name the server refuses stays under its old one, until it is taken', files={'old': b'x' * 1000},
+      seconds=90)
+def _(w):
+    for route in ('put', 'multipart'):
+        w.server.fault('status', route, status=413)
+    os.rename(w.path('old'), w.path('new'))
+    for again in ('', 'a scan', 'another one'):
+        if again:
+            list(w.daemon.stream('Rescan', {'name': 'docs'}))
+        w.wait_status(lambda s: s['deletes_held'] == 1 and not s['files_pending'], what=f'old held {again}')
+        assert_equal([(h['path'], h['reason']) for h in w.daemon.held()], [('old', 'renamed')])
+        assert_equal(list(w.remote()), ['old'])
+    w.server.clear_faults()
+    w.write('new', b'edited since')
+    wait_until(lambda: 'new' in w.remote(), 20, 'the new name')
+    w.daemon.call('Rescan', {'name': 'docs'})   # one an hour comes by itself
+    wait_until(lambda: list(w.remote()) == ['new'], 20, 'the old name gone')
+    w.sync()
+    assert_equal(w.daemon.held(), [])
+
+
 @test('a rescan of all pairs is answered once', files={'a': b'1'})
 def _(w):
     other = os.path.join(w.base, 'other')
