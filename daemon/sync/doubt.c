@@ -32,7 +32,8 @@ bool refuses_content(const struct remote_error *error)
 
 void item_count_refusal(struct item *it, const struct remote_error *error)
 {
-	it->refused++;
+	if (!it->refused++)
+		it->refused_since_ms = clock_monotonic_ms();
 	it->refused_status = error->status;
 }
 
@@ -67,7 +68,10 @@ void item_refused(struct item *it)
 		snprintf(message, sizeof message, "the server answers %d to %s, alone and repeatedly",
 			 it->refused_status,
 			 it->row.note == INDEX_NOTE_DELETED ? "its deletion" : "this content");
-		park(it, "refused", message, REFUSED_MS);
+		/* Of a server that refuses whatever it gets (its disk is full) nothing is known of this one.
+		 */
+		park(it, "refused", message,
+		     p->server->accepted_ms > it->refused_since_ms ? REFUSED_MS : PARK_MS);
 		return;
 	}
 	r = judge_unnote(it);

@@ -314,6 +314,7 @@ void judge_written(struct item *it, const struct remote_version *v, const char *
 		p->overflowed = true;
 	if (was_new)
 		guard_appeared(p->guard, it->path, &v->digest, clock_monotonic_ms());
+	p->server->accepted_ms = clock_monotonic_ms();
 	p->ip.last_sync_ms = clock_wall_ms();
 	report_history(p, action, it->path, v->size, &v->digest, "done", it->plan.reason);
 	report_file(p, it->path, action, true, v->size, v->size, NULL);

@@ -124,6 +124,7 @@ struct item {
 	int read_error;
 	unsigned refused, bad_hash;
 	int refused_status; /* what the server answered the last time it refused */
+	int64_t refused_since_ms;
 	struct backoff backoff;
 	int64_t next_ms;                        /* monotonic: RETRY and DOUBT */
 	unsigned looked;                        /* DOUBT: look-ups so far */
@@ -144,8 +145,9 @@ struct server {
 	unsigned rescues_busy;
 	double large_rate; /* bytes a second reached with large_slots - 1 */
 	struct batch_size batch;
-	bool offline; /* nothing is sent but the probe */
-	bool down;    /* … and the probe failed too, or was asked to wait: what status calls offline */
+	bool offline;        /* nothing is sent but the probe */
+	int64_t accepted_ms; /* monotonic: it stored something */
+	bool down; /* … and the probe failed too, or was asked to wait: what status calls offline */
 	struct backoff backoff;
 	struct loop_timer timer;
 	struct remote_call *probe;

@@ -38,6 +38,7 @@ static struct remote_file stored[STORED_MAX]; /* by path */
 static size_t n_stored;
 static int fail_begin, fail_part; /* so many calls fail before they begin */
 static int requests;              /* uploads that began */
+static const char *refused;       /* uploads whose first path begins so are answered 500 */
 static int (*wanted)(void);
 
 /* --- the server --- */
@@ -87,7 +88,9 @@ static struct remote_call *call_new(void *arg)
 
 static struct remote_error error_of(struct remote_call *c)
 {
-	return (struct remote_error){.code = c->error, .message = c->error ? err_text(c->error) : NULL};
+	return (struct remote_error){.code = c->error,
+				     .status = c->error == ERR_SERVER ? 500 : 0,
+				     .message = c->error ? err_text(c->error) : NULL};
 }
 
 static void answer_list(void *arg)
@@ -145,6 +148,8 @@ static void answer_upload(void *arg)
 {
 	struct remote_call *c = arg;
 
+	if (refused && strncmp(c->parts[0].path, refused, strlen(refused)) == 0)
+		c->error = ERR_SERVER;
 	for (size_t i = 0; i < c->n_parts && !c->error; i++)
 		store(c->parts[i].path, &c->parts[i].version);
 	if (c->error || !c->upload.on_answered || !c->upload.on_answered(c->arg))
@@ -389,6 +394,7 @@ static void setup(void)
 	run_until(is_added);
 	run_until(in_sync);
 	fail_begin = fail_part = requests = 0;
+	refused = NULL;
 }
 
 static void teardown(void)
@@ -465,6 +471,53 @@ START_TEST(test_part_that_cannot_be_handed_over)
 }
 END_TEST
 
+static int64_t parked_until_ms(const char *path)
+{
+	struct index_pair ip;
+	char reason[32];
+	int64_t retry_ms;
+
+	ck_assert_int_eq(index_pair_get(ix, engine_spec(engine, "docs")->id, &ip), 0);
+	if (index_skip_get(ix, ip.key, path, reason, &retry_ms) < 0)
+		return 0;
+	ck_assert_str_eq(reason, "refused");
+	return retry_ms;
+}
+
+static int is_parked(void)
+{
+	return parked_until_ms("bad") > 0;
+}
+
+static int asked_once(void)
+{
+	return requests > 0;
+}
+
+#define HOUR_MS (3600 * 1000LL)
+
+START_TEST(test_server_that_refuses_whatever_it_gets)
+{
+	refused = "";
+	write_file("bad", "1");
+	run_until(is_parked);
+	ck_assert_int_eq(requests, 3);
+	ck_assert_int_le(parked_until_ms("bad"), clock_wall_ms() + HOUR_MS);
+}
+END_TEST
+
+START_TEST(test_content_that_alone_is_refused)
+{
+	refused = "bad";
+	write_file("bad", "1");
+	run_until(asked_once);
+	write_file("good", "2");
+	run_until(is_parked);
+	ck_assert_uint_eq(n_stored, 1);
+	ck_assert_int_gt(parked_until_ms("bad"), clock_wall_ms() + 20 * HOUR_MS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine");
@@ -474,6 +527,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_request_that_cannot_begin);
 	tcase_add_test(tc, test_part_that_cannot_be_handed_over);
+	tcase_add_test(tc, test_server_that_refuses_whatever_it_gets);
+	tcase_add_test(tc, test_content_that_alone_is_refused);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);
 }
