@@ -158,10 +158,7 @@ cfipc_error *error_reply(const char *name, struct json_object *parameters)
 		return &no_memory;
 	error->code = (int)row->code;
 	error->name = strdup(name);
-	error->json = strdup(
-		parameters ? json_object_to_json_string_ext(
-				     parameters, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-			   : "{}");
+	error->json = parameters ? json_write(parameters, NULL) : strdup("{}");
 	error->message = row->words ? put_words(row->words, parameters) : strdup(message ? message : name);
 	if (hint)
 		error->hint = strdup(hint);

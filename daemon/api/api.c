@@ -444,7 +444,7 @@ int api_bucket_create(struct api *api, const char *name, const char *description
 	if (!body || add_string(body, "name", name) < 0 || add_string(body, "description", description) < 0 ||
 	    add_string(body, "expires_in", expires_in) < 0)
 		return -ENOMEM;
-	const char *json = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
+	_cleanup_free_ char *json = json_write(body, NULL);
 	int r = json ? call_new(api, (void (*)(void))cb, arg, &call) : -ENOMEM;
 	if (r < 0)
 		return r;

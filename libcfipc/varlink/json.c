@@ -1,19 +1,19 @@
-/* The gate before json-c: one pass over the bytes that checks the grammar of RFC 8259 and every limit of
- * json.h without allocating, then json-c's parser, which can no longer be surprised. json-c alone lets NaN,
- * control characters, single quotes, lone surrogates, encoded NULs and clamped integers through. */
-#include "libcfipc/varlink/json.h"
+/* The gate for JSON from outside: one pass over the bytes that checks the grammar of RFC 8259 and every limit
+ * of json.h without allocating; json_tree.c then makes the tree and can no longer be surprised. json-c's own
+ * parser lets NaN, control characters, single quotes, lone surrogates, encoded NULs and clamped integers
+ * through. */
+#include "libcfipc/varlink/json_tree.h"
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
-/* No double needs more digits; a longer literal is not from a program that means well. */
-#define NUMBER_MAX 128
 /* Below this power of ten every double is finite. */
 #define EXPONENT_MAX 308
 
 struct scan {
 	const char *start, *p, *end;
 	unsigned containers, values;
+	size_t longest; /* string, as written */
 	const char *why;
 };
 
@@ -99,11 +99,15 @@ static int scan_unicode_escape(struct scan *s)
 
 static int scan_string(struct scan *s)
 {
-	s->p++; /* the quote */
+	const char *start = ++s->p; /* behind the quote */
+
 	while (s->p < s->end) {
 		unsigned char c = (unsigned char)*s->p;
 		if (c == '"') {
-			s->p++;
+			size_t len = (size_t)(s->p++ - start);
+
+			if (len > s->longest)
+				s->longest = len;
 			return 0;
 		}
 		if (c < 0x20)
@@ -186,7 +190,7 @@ static int scan_number(struct scan *s)
 		if (r < 0)
 			return r;
 	}
-	if (s->p - start > NUMBER_MAX || (integer && !fits_int64(digits, n, negative)))
+	if (s->p - start > JSON_NUMBER_MAX || (integer && !fits_int64(digits, n, negative)))
 		return bad(s, -EBADMSG, "a number out of range");
 	return 0;
 }
@@ -296,34 +300,6 @@ static int scan_document(struct scan *s)
 	return 0;
 }
 
-/* json-c on bytes that are known to be one document. */
-static int parse(const char *text, size_t len, struct json_object **ret_object, const char **ret_why)
-{
-	/* json-c counts the level of scalars too. */
-	struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 2);
-
-	*ret_why = "out of memory";
-	if (!tokener)
-		return -ENOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	struct json_object *object = json_tokener_parse_ex(tokener, text, (int)len);
-	enum json_tokener_error error = json_tokener_get_error(tokener);
-	if (error == json_tokener_continue) { /* a number may go on: a blank ends it */
-		object = json_tokener_parse_ex(tokener, " ", 1);
-		error = json_tokener_get_error(tokener);
-	}
-	json_tokener_free(tokener);
-	if (error == json_tokener_success) {
-		*ret_object = object;
-		return 0;
-	}
-	json_object_put(object);
-	if (error == json_tokener_error_size)
-		return -ENOMEM;
-	*ret_why = json_tokener_error_desc(error);
-	return -EBADMSG;
-}
-
 int json_parse(const char *text, size_t len, struct json_object **ret_object, const char **ret_why)
 {
 	struct scan s = {.start = text, .p = text, .end = text + len};
@@ -342,8 +318,8 @@ int json_parse(const char *text, size_t len, struct json_object **ret_object, co
 		if (s.p < s.end)
 			r = bad(&s, -EBADMSG, "something follows the document");
 	}
-	if (r == 0)
-		r = parse(s.start, (size_t)(end - s.start), ret_object, &s.why);
+	if (r == 0 && json_tree_build(s.start, (size_t)(end - s.start), s.longest, ret_object) < 0)
+		r = bad(&s, -ENOMEM, "out of memory");
 	if (r < 0 && ret_why)
 		*ret_why = s.why;
 	return r;

@@ -18,6 +18,9 @@
  * a static text. */
 int json_parse(const char *text, size_t len, struct json_object **ret_object, const char **ret_why);
 
+/* As text without white space; free it. NULL: out of memory. */
+char *json_write(struct json_object *object, size_t *ret_len); /* ret_len may be NULL */
+
 /* Members by name: borrowed values; 0 absent or null, 1 there, -EBADMSG another type. */
 int json_get_string(struct json_object *object, const char *key, const char **ret_value);
 int json_get_int64(struct json_object *object, const char *key, int64_t *ret_value); /* integers only */

@@ -140,18 +140,16 @@ void varlink_reply_done(struct varlink_reply *reply)
 	*reply = (struct varlink_reply){0};
 }
 
-#define WRITE_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-
 /* Messages are put together from three texts, so that the parameters are written once and copied once. The
  * names that go into head and tail are checked to need no escaping. */
 static char *assemble(const char *head, size_t head_len, struct json_object *parameters, const char *tail,
 		      size_t *ret_len)
 {
 	size_t tail_len = strlen(tail), body_len = 0;
-	const char *body = NULL;
+	char *body = NULL;
 
 	if (parameters && json_object_object_length(parameters) > 0) {
-		body = json_object_to_json_string_length(parameters, WRITE_FLAGS, &body_len);
+		body = json_write(parameters, &body_len);
 		if (!body)
 			return NULL;
 	}
@@ -159,15 +157,20 @@ static char *assemble(const char *head, size_t head_len, struct json_object *par
 	size_t len = head_len + (body ? sizeof(key) - 1 + body_len + (head_len > 1) : 0) + tail_len;
 	char *text = malloc(len + 2), *p = text;
 
+	if (text) {
+		p = mempcpy(p, head, head_len);
+		if (body && head_len > 1)
+			*p++ = ',';
+		if (body) {
+			p = mempcpy(p, key, sizeof(key) - 1);
+			p = mempcpy(p, body, body_len);
+		}
+	}
+	if (body)
+		explicit_bzero(body, body_len); /* it may hold a credential */
+	free(body);
 	if (!text)
 		return NULL;
-	p = mempcpy(p, head, head_len);
-	if (body) {
-		if (head_len > 1)
-			*p++ = ',';
-		p = mempcpy(p, key, sizeof(key) - 1);
-		p = mempcpy(p, body, body_len);
-	}
 	/* The tail begins with a comma unless it is the closing brace alone. */
 	if (tail[0] == ',' && p == text + 1)
 		tail++, tail_len--;

@@ -1,6 +1,8 @@
-/* JSON from outside: whatever is accepted is a document that says the same when written and read again. */
+/* JSON from outside: whatever is accepted is a document that says the same when written and read again, and
+ * that json-c reads and writes in the same way. */
 #include "tests/fuzz/fuzz.h"
 #include "libcfipc/varlink/json.h"
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -13,13 +15,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!o && why);
 		return 0;
 	}
-	const char *text =
-		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	char *text = json_write(o, NULL), *copy = strndup((const char *)data, size);
 
+	must(text && copy);
 	r = json_parse(text, strlen(text), &again, &why);
 	must(r == 0);
 	must(json_object_equal(o, again));
+	struct json_object *theirs = json_tokener_parse(copy);
+
+	must(json_object_equal(o, theirs));
+	must(strcmp(text, json_object_to_json_string_ext(
+				  theirs, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) == 0);
+	json_object_put(theirs);
 	json_object_put(again);
 	json_object_put(o);
+	free(text);
+	free(copy);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "tests/unit/tap.h"
 #include "libcfipc/varlink/json.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int try(const char *text, size_t len)
@@ -62,6 +63,59 @@ START_TEST(takes_strict_json)
 		for (size_t cut = 0; (*first == '{' || *first == '[' || *first == '"') && cut < len; cut++)
 			ck_assert_int_eq(try(first, cut), -EBADMSG);
 	}
+}
+END_TEST
+
+/* Whatever strict text says, json-c reads the same in it, and writes it the same. */
+static void same_as_json_c(const char *text)
+{
+	struct json_object *ours = NULL, *theirs = json_tokener_parse(text);
+	size_t len = 0;
+
+	ck_assert_int_eq(json_parse(text, strlen(text), &ours, NULL), 0);
+	ck_assert_msg(json_object_equal(ours, theirs), "%s", text);
+	char *written = json_write(ours, &len);
+
+	ck_assert_str_eq(written, json_object_to_json_string_ext(
+					  theirs, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	ck_assert_uint_eq(len, strlen(written));
+	free(written);
+	json_object_put(ours);
+	json_object_put(theirs);
+}
+
+START_TEST(reads_and_writes_as_json_c)
+{
+	char text[4096];
+
+	same_as_json_c("{\"a\" : [ ] , \"b\":[1 , -2,3.50,-0,1e3,0.1,-1.5E-7, 123456789012345678],\"c\":{ "
+		       "\"d\":null}}");
+	same_as_json_c("[true,false,null,{},[[[\"\"]]],9223372036854775807,-9223372036854775808]");
+	same_as_json_c("\"plain \\\" \\\\ \\/ / \\b\\f\\n\\r\\t \\u0001\\u001f\\u007f "
+		       "\\u00e9\\u20AC\\uD83C\\uDF89 caf\xc3\xa9\"");
+	same_as_json_c("{\"a\\nb\":1,\"caf\xc3\xa9\":2,\"\":3,\"a\":{\"longer than its value\":\"x\"}}");
+	same_as_json_c("{\"a\":1,\"b\":2,\"a\":[3]}");
+	same_as_json_c(" 12 ");
+	same_as_json_c("null");
+	/* Each code point's ends, one by one and all in one string. */
+	for (unsigned c = 1; c < 0xD800; c = c * 2 + 1) {
+		snprintf(text, sizeof(text), "[\"\\u%04x\",\"%4000d\\u%04X\"]", c, 7, c);
+		same_as_json_c(text);
+	}
+	/* A double that the program made itself. */
+	struct json_object *made = json_object_new_array();
+
+	json_object_array_add(made, json_object_new_double(1.5));
+	json_object_array_add(made, json_object_new_double(-3));
+	json_object_array_add(made, json_object_new_double(1e300));
+	char *written = json_write(made, NULL);
+
+	ck_assert_str_eq(written, json_object_to_json_string_ext(made, JSON_C_TO_STRING_PLAIN));
+	free(written);
+	json_object_put(made);
+	written = json_write(NULL, NULL);
+	ck_assert_str_eq(written, "null");
+	free(written);
 }
 END_TEST
 
@@ -220,6 +274,7 @@ int main(void)
 	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
 
 	tcase_add_test(tc, takes_strict_json);
+	tcase_add_test(tc, reads_and_writes_as_json_c);
 	tcase_add_test(tc, refuses_everything_else);
 	tcase_add_test(tc, limits_from_both_sides);
 	tcase_add_test(tc, getters_know_absent_from_wrong);
