@@ -70,6 +70,8 @@ static cfipc_error *connection_error(const struct conn *conn, enum cfipc_error_c
 			error_local(code, errnum, "carbonfilesd is not reachable at %s: %s", path,
 				    strerror(errnum)),
 			"start it with: systemctl --user start carbonfilesd.socket (or run carbonfilesd)");
+	if (code == CFIPC_ERROR_SYSTEM)
+		return error_local(code, errnum, "%s", strerror(errnum));
 	if (code == CFIPC_ERROR_PROTOCOL)
 		return error_local(code, errnum, "what listens at %s does not speak Varlink", path);
 	return error_local(code, errnum, "carbonfilesd closed the connection: %s", strerror(errnum));
@@ -345,16 +347,8 @@ void conn_drop_op(cfipc_op *op)
 
 static char *parameters_text(struct json_object *parameters, size_t *ret_len)
 {
-	size_t len = 2;
-	const char *text = "{}";
-
-	if (parameters)
-		text = json_object_to_json_string_length(
-			parameters, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	char *copy = text ? strndup(text, len) : NULL;
-
-	*ret_len = copy ? len : 0;
-	return copy;
+	*ret_len = strlen("{}");
+	return parameters ? json_write(parameters, ret_len) : strdup("{}");
 }
 
 /* One reply for the oldest call. False when the connection is no more. */
@@ -406,21 +400,26 @@ static void on_readable(struct conn *conn)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		bool oversize = n == -EMSGSIZE;
-
 		if (conn->draining)
 			conn_close(conn);
 		else
-			conn_fail(conn, oversize ? CFIPC_ERROR_PROTOCOL : CFIPC_ERROR_DISCONNECTED,
+			conn_fail(conn,
+				  n == -EMSGSIZE ? CFIPC_ERROR_PROTOCOL
+				  : n == -ENOMEM ? CFIPC_ERROR_SYSTEM
+						 : CFIPC_ERROR_DISCONNECTED,
 				  n == 0 ? ECONNRESET : (int)-n);
 		return;
 	}
 	while ((r = frame_in_next(&conn->in, &text, &len, &fds)) > 0) {
 		struct varlink_reply reply;
 
-		if (varlink_reply_parse(text, len, &reply, NULL) < 0) {
+		r = varlink_reply_parse(text, len, &reply, NULL);
+		if (r < 0) {
 			frame_fds_close(&fds);
-			conn_fail(conn, CFIPC_ERROR_PROTOCOL, EBADMSG);
+			if (r == -ENOMEM)
+				conn_fail(conn, CFIPC_ERROR_SYSTEM, ENOMEM);
+			else
+				conn_fail(conn, CFIPC_ERROR_PROTOCOL, EBADMSG);
 			return;
 		}
 		bool open = on_reply(conn, &reply, &fds);

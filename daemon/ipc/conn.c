@@ -206,11 +206,12 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		conn_free(conn);
 }
 
-int conn_new(struct ipc_server *server, int fd, const struct ipc_peer *peer)
+int conn_new(struct ipc_server *server, int fd, const struct ipc_peer *peer, struct ipc_uid *uid)
 {
 	struct ipc_conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn) {
+		uid_put(server, uid);
 		close_fd(fd);
 		return -ENOMEM;
 	}
@@ -224,12 +225,11 @@ int conn_new(struct ipc_server *server, int fd, const struct ipc_peer *peer)
 		conn->next->prev = conn;
 	server->conns = conn;
 	server->n_conns++;
-	conn->uid = uid_get(server, peer->uid);
-	if (conn->uid)
-		conn->uid->connections++;
+	conn->uid = uid;
+	uid->connections++;
 	conn->event = event_new(loop_base(server->loop), fd,
 				EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_event, conn);
-	if (!conn->uid || !conn->event || event_add(conn->event, NULL) < 0) {
+	if (!conn->event || event_add(conn->event, NULL) < 0) {
 		conn_free(conn);
 		return -ENOMEM;
 	}

@@ -241,7 +241,7 @@ int ipc_server_connect(struct ipc_server *server, int fd)
 		close_fd(fd);
 		return -EMFILE;
 	}
-	return conn_new(server, fd, &peer);
+	return conn_new(server, fd, &peer, uid);
 }
 
 static void on_accept_timer(void *arg)

@@ -255,7 +255,9 @@ static int decode(const char *text, const char *const *keys, size_t n)
 	cfg_set_error_function(cfg, on_error);
 	int rc = cfg_parse_buf(cfg, text);
 	cfg_free(cfg);
-	return reading.result < 0 ? reading.result : rc == CFG_SUCCESS ? 0 : -EINVAL;
+	/* Whatever it finds in the text it says to on_error; what it does not say is that memory was short.
+	 */
+	return reading.result < 0 ? reading.result : rc == CFG_SUCCESS ? 0 : -ENOMEM;
 }
 
 int conf_read(const char *text, size_t len, const char *const *keys, const char *manual, conf_cb cb,

@@ -71,17 +71,21 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The NAME of NAME.conf; NULL: another file, or out of memory. Hidden files (editors', our temporary ones)
- * are nobody's. */
-static char *name_of(const char *dir, const char *file, char **warnings)
+/* The NAME of NAME.conf: 1; another file: 0; -ENOMEM, which must not look like a file that is not there.
+ * Hidden files (editors', our temporary ones) are nobody's. */
+static int name_of(const char *dir, const char *file, char **ret_name, char **warnings)
 {
 	size_t len = strlen(file), suffix = strlen(SUFFIX);
 
 	if (*file == '.' || len <= suffix || strcmp(file + len - suffix, SUFFIX) != 0)
-		return NULL;
-	char *name = strndup(file, len - suffix);
-	if (!name || confdir_name_valid(name))
-		return name;
+		return 0;
+	_cleanup_free_ char *name = strndup(file, len - suffix);
+	if (!name)
+		return -ENOMEM;
+	if (confdir_name_valid(name)) {
+		*ret_name = STEAL(name);
+		return 1;
+	}
 	_cleanup_free_ char *path = fs_join(dir, file);
 	struct conf_error error = {
 		.reason = strdup("the name is not allowed: letters, digits, '.', '_' and '-', at most "
@@ -89,8 +93,7 @@ static char *name_of(const char *dir, const char *file, char **warnings)
 	if (path && error.reason)
 		confdir_warn(warnings, path, &error, -EINVAL);
 	conf_error_done(&error);
-	free(name);
-	return NULL;
+	return 0;
 }
 
 static int list_open(DIR *d, const char *dir, char ***names, size_t *n, char **warnings)
@@ -98,8 +101,11 @@ static int list_open(DIR *d, const char *dir, char ***names, size_t *n, char **w
 	struct dirent *entry;
 
 	while (errno = 0, (entry = readdir(d))) {
-		char *name = name_of(dir, entry->d_name, warnings);
-		if (!name)
+		char *name = NULL;
+		int r = name_of(dir, entry->d_name, &name, warnings);
+		if (r < 0)
+			return r;
+		if (r == 0)
 			continue;
 		char **more = *n < FILES_MAX ? reallocarray(*names, *n + 1, sizeof(*more)) : NULL;
 		if (!more) {
