@@ -705,7 +705,12 @@ START_TEST(history)
 }
 END_TEST
 
-/* No statement walks a whole table to find a few rows of it. */
+static const char *index_wanted(int which)
+{
+	return which == SQL_ROW_NOTED ? "file_noted" : which == SQL_ROW_LINKED ? "file_linked" : "";
+}
+
+/* No statement walks a whole table, or all rows of a pair, to find a few of them. */
 START_TEST(query_plans)
 {
 	static const enum index_sql may_scan[] = {SQL_SPACE_DROPPED, SQL_SWEEP_STALE, SQL_EVENT_OLDEST,
@@ -727,6 +732,7 @@ START_TEST(query_plans)
 			bool scan = strncmp(detail, "SCAN", 4) == 0 && !strstr(detail, "subquery");
 			ck_assert_msg(allowed || (!scan && !strstr(detail, "TEMP B-TREE")), "%s: %s", sql,
 				      detail);
+			ck_assert_msg(scan || strstr(detail, index_wanted(i)), "%s: %s", sql, detail);
 		}
 		sqlite3_finalize(stmt);
 		free(sql);
