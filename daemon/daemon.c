@@ -340,9 +340,8 @@ static void signal_free(struct event *e)
 
 /* Batches come and go as megabytes of small pieces. By default glibc returns them to the kernel after each
  * one and takes them again, page by page; measured, that was a tenth of the daemon's time in a first sync.
- * What a burst leaves behind pair_rest() returns. (Setting one of the two stops glibc from adapting the
- * other.) */
-#define MALLOC_KEEP_BYTES (16 << 20)
+ * (Setting one of these stops glibc from adapting the others.) */
+#define MALLOC_KEEP_BYTES (8 << 20)
 #define MALLOC_MMAP_BYTES (8 << 20)
 #define MALLOC_STEP_BYTES (1 << 20)
 

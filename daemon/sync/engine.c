@@ -7,6 +7,7 @@
 #include "sync/names.h"
 #include "sync/pair.h"
 #include <errno.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #define HISTORY_PRUNE_MS  (3600 * 1000LL) /* while there is something to prune */
@@ -142,6 +143,26 @@ int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bo
 	if (ret_pair)
 		*ret_pair = p;
 	return 0;
+}
+
+#define REST_MS 5000 /* so long nothing large has ended: the next burst would only take the memory again */
+
+static void rest(void *arg)
+{
+	struct engine *e = arg;
+
+	for (size_t i = 0; i < e->n_pairs; i++)
+		if (e->pairs[i]->walk || items_active(e->pairs[i]) > QUEUE_LOW) {
+			engine_rest_later(e);
+			return;
+		}
+	(void)malloc_trim(0); /* takes a few milliseconds after a large burst */
+}
+
+void engine_rest_later(struct engine *e)
+{
+	if (!e->stopping)
+		loop_timer_set(e->p.loop, &e->rest_timer, REST_MS, rest, e);
 }
 
 static void prune(void *arg)
@@ -353,6 +374,7 @@ struct engine *engine_free(struct engine *e)
 	free(e->pairs);
 	loop_timer_done(&e->stop_timer);
 	loop_timer_done(&e->day_timer);
+	loop_timer_done(&e->rest_timer);
 	watch_free(e->watch);
 	trash_free(e->trash);
 	free(e);

@@ -166,7 +166,7 @@ void job_end(struct job *j)
 		p->recording = NULL;
 	job_record_soon(p);
 	if (j->batch)
-		pair_rest(p);
+		engine_rest_later(p->engine);
 	job_free(j);
 	pair_check_first_sync(p);
 	wait_check(p);

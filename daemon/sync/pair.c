@@ -7,7 +7,6 @@
 #include "sync/job.h"
 #include "sync/names.h"
 #include <errno.h>
-#include <malloc.h>
 #include <stdarg.h>
 
 #define DAY_MS             (24 * 3600 * 1000LL)
@@ -701,12 +700,6 @@ void pair_pump(struct pair *p)
 	forget_old_renames(p);
 	quarrels_forget(p->repairs, clock_monotonic_ms(), QUARRELS_PRUNE_MAX);
 	wait_check(p);
-}
-
-void pair_rest(struct pair *p)
-{
-	if (!items_active(p) && !p->walk)
-		(void)malloc_trim(0); /* a millisecond */
 }
 
 static void pump(void *arg)

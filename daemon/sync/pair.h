@@ -294,7 +294,7 @@ struct engine {
 	struct loop_timer stop_timer;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	struct loop_timer day_timer;
+	struct loop_timer day_timer, rest_timer;
 };
 
 /* --- pair.c --- */
@@ -306,7 +306,6 @@ void pair_root_ready(struct pair *p);     /* root.c: it is there and ours */
 bool pair_can_work(const struct pair *p); /* not paused, no trouble, known */
 void pair_pump(struct pair *p);           /* starts whatever can start now; cheap when nothing can */
 void pair_pump_later(struct pair *p);
-void pair_rest(struct pair *p); /* after a batch or a scan: if that was all, its memory goes back */
 void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ...) _printf_(3, 4);
 void pair_trouble_over(struct pair *p, enum pair_trouble what);
 void pair_stop_work(struct pair *p);  /* cancels what runs through the remote; items go back to ready */
@@ -334,6 +333,8 @@ void engine_own_dirs(struct engine *e, struct local_rules *rules);
 void engine_reap(struct engine *e); /* frees removed pairs whose work has ended */
 void engine_check_stopped(struct engine *e);
 void engine_sort(struct engine *e);
+void engine_rest_later(
+	struct engine *e);             /* after a batch or a scan: when all is quiet its memory goes back */
 int engine_load_index(struct pair *p); /* once, when the pair starts; again after it failed */
 int engine_pause_over(struct pair *p); /* its time is over: resumed, but not by its user */
 void engine_rescans_over(struct rescan_list *list, const struct engine_error *error);

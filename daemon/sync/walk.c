@@ -115,7 +115,7 @@ static void end(struct walk *w)
 
 	p->walk = NULL;
 	walk_free(w);
-	pair_rest(p);
+	engine_rest_later(p->engine);
 	if (TAILQ_EMPTY(&p->wants) && !p->removed)
 		engine_rescans_over(&p->rescan_waiters, &(const struct engine_error){0});
 	wait_scan_ended(p);
