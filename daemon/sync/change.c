@@ -671,7 +671,8 @@ void engine_remove(struct engine *e, const char *name, engine_done_cb cb, void *
 	struct removal *x = p ? calloc(1, sizeof *x) : NULL;
 	struct engine_error error = {.kind = p ? ENGINE_LOCAL : ENGINE_NO_SUCH_PAIR, .subject = name};
 
-	if (p && p->removed) {
+	/* One that is only started anew, for another credential, can go as well; a change has its own end. */
+	if (p && p->removed && (!p->successor || p->on_reaped)) {
 		free(x);
 		cb(arg, &(const struct engine_error){.kind = ENGINE_BUSY, .code = 1, .subject = name});
 		return;
@@ -687,6 +688,7 @@ void engine_remove(struct engine *e, const char *name, engine_done_cb cb, void *
 		cb(arg, &error);
 		return;
 	}
+	p->successor = pair_spec_free(p->successor);
 	p->on_reaped = removed;
 	p->reaped_arg = x;
 	p->removed = p->forget = true;
