@@ -215,15 +215,26 @@ static struct reading {
 	conf_cb cb;
 	void *arg;
 	struct conf_error *error;
+	const char *const *keys;
+	const int *lines; /* of keys */
 	int result;
 } reading;
+
+/* libconfuse counts the end of a comment's line twice: the line is the one that check() saw. */
+static int line_of(const char *key)
+{
+	for (size_t i = 0; reading.keys[i]; i++)
+		if (strcmp(reading.keys[i], key) == 0)
+			return reading.lines[i];
+	return 0;
+}
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	if (reading.result == 0)
 		reading.result = reading.cb(reading.arg, opt->name, value, reading.error);
 	if (reading.result < 0) {
-		reading.error->line = cfg->line;
+		reading.error->line = line_of(opt->name);
 		if (!reading.error->key)
 			reading.error->key = strdup(opt->name);
 		return -1;
@@ -275,7 +286,7 @@ int conf_read(const char *text, size_t len, const char *const *keys, const char 
 	int r = check(text, len, keys, manual, lines, error);
 	if (r < 0)
 		return r;
-	reading = (struct reading){.cb = cb, .arg = arg, .error = error};
+	reading = (struct reading){.cb = cb, .arg = arg, .error = error, .keys = keys, .lines = lines};
 	r = decode(text, keys, n);
 	reading = (struct reading){0};
 	return r < 0 && r != -ENOMEM ? conf_refuse(error, r, "it cannot be read") : r;

@@ -132,6 +132,8 @@ START_TEST(all_refused)
 	refused("settle_ms = 5\nsetle_ms = 5\n", 2, "setle_ms", "unknown key");
 	refused("settle_ms = 5\n\nsettle_ms = 6\n", 3, "settle_ms", "set twice, in line 1");
 	refused("\nsettle_ms = fast\n", 2, "settle_ms", "a whole number from 0 to 600000");
+	refused("# a\n// b\n/* c\nd */ settle_ms = 5 # e\n\nmax_deletes = many\n", 6, "max_deletes",
+		"whole number");
 	refused("settle_ms = 5ms\n", 1, "settle_ms", "whole number");
 	refused("settle_ms = ' 5'\n", 1, "settle_ms", "whole number");
 	refused("settle_ms = ''\n", 1, "settle_ms", "whole number");
