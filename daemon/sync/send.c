@@ -64,6 +64,14 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 			item_again(it);
 			continue;
 		}
+		/* Who may not write is turned away before anything is stored. After a login it goes up at
+		 * once. */
+		if (error->code == ERR_AUTH && !j->batch) {
+			if (judge_unnote(it) < 0)
+				pair_index_failed(p, -EIO);
+			item_ready(it);
+			continue;
+		}
 		if (error->code == ERR_TOO_LARGE && j->n_sent == 1) {
 			park_too_large(it);
 			continue;
