@@ -240,8 +240,7 @@ static void reload_profiles(struct daemon *d)
 	char *warnings = NULL;
 	int r = profiles_reload(d->profiles, &warnings, profile_changed, d);
 
-	if (warnings)
-		log_warning("%s", warnings);
+	log_warning_lines(warnings);
 	free(warnings);
 	if (r < 0)
 		log_error("profiles could not be read again: %s", err_text(r));
@@ -264,7 +263,11 @@ static int reload(void *daemon, struct settings_error *error)
 
 static void log_settings_error(const struct settings_error *error)
 {
-	log_error("%s:%d: %s%s%s", error->file ? error->file : "carbonfilesd.conf", error->line,
+	char line[16] = "";
+
+	if (error->line > 0)
+		snprintf(line, sizeof line, ":%d", error->line);
+	log_error("%s%s: %s%s%s", error->file ? error->file : "carbonfilesd.conf", line,
 		  error->key ? error->key : "", error->key ? ": " : "",
 		  error->reason ? error->reason : "refused");
 }
@@ -380,6 +383,12 @@ static int start_disk(struct daemon *d)
 	d->index_path = fs_join(d->dirs.state, "index.db");
 	if (!d->settings_path || !d->index_path || settings_init(&d->settings) < 0)
 		return -ENOMEM;
+	if (d->options->config &&
+	    access(d->options->config, F_OK) < 0) { /* only the usual one may be missing */
+		log_error("%s: %s", d->options->config, strerror(errno));
+		d->exit_status = EXIT_CONFIG;
+		return -ENOENT;
+	}
 	r = settings_load(d->settings_path, &d->settings, &error);
 	if (r < 0) {
 		log_settings_error(&error);
@@ -403,8 +412,7 @@ static int start_store(struct daemon *d, bool *ret_fresh)
 		log_info("%s: a new index; what is equal on both sides is recognised, not sent again",
 			 d->index_path);
 	r = profiles_load(d->dirs.config, &d->profiles, &warnings);
-	if (warnings)
-		log_warning("%s", warnings);
+	log_warning_lines(warnings);
 	free(warnings);
 	if (r < 0)
 		log_error("profiles: %s", err_text(r));

@@ -219,3 +219,13 @@ void log_write(enum log_level level, const struct log_field *fields, const char 
 		write_stderr("error: out of memory\n", 21);
 	errno = saved;
 }
+
+void log_warning_lines(const char *text)
+{
+	while (text && *text) {
+		size_t len = strcspn(text, "\n");
+
+		log_warning("%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}

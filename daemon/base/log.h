@@ -40,7 +40,9 @@ int log_level_parse(const char *name, enum log_level *ret_level); /* -EINVAL */
 /* fields may be NULL; ends with {NULL, NULL}. */
 void log_write(enum log_level level, const struct log_field *fields, const char *format, ...) _printf_(3, 4);
 
-#define log_error(...)   log_write(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
+#define log_error(...) log_write(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
+/* One message for each line of text, which may be NULL. */
+void log_warning_lines(const char *text);
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, NULL, __VA_ARGS__)
 #define log_info(...)    log_write(LOG_LEVEL_INFO, NULL, __VA_ARGS__)
 #define log_debug(...)                                                                                       \

@@ -199,8 +199,7 @@ int engine_new(const struct engine_params *params, struct engine **ret_engine)
 	r = trash_new(NULL, &e->trash);
 	if (r >= 0)
 		r = pairfile_load_all(e->p.config_dir, &specs, &n, &warnings);
-	if (warnings)
-		log_warning("%s", warnings);
+	log_warning_lines(warnings);
 	free(warnings);
 	for (size_t i = 0; i < n; i++) {
 		if (r >= 0)
