@@ -477,7 +477,7 @@ const char *engine_profile_state(struct engine *e, const char *profile, const ch
 
 		if (!uses(p, profile))
 			continue;
-		*ret_last_error = p->trouble & TROUBLE_LOGIN ? p->last_error
+		*ret_last_error = p->trouble & TROUBLE_LOGIN ? pair_last_error(p)
 				  : p->server                ? p->server->last_error
 							     : NULL;
 		if (p->trouble & TROUBLE_LOGIN)

@@ -126,6 +126,8 @@ struct pair *pair_free(struct pair *p)
 	pair_spec_free(p->successor);
 	free(p->bucket_expires);
 	free(p->last_error);
+	for (size_t i = 0; i < ARRAY_SIZE(p->trouble_words); i++)
+		free(p->trouble_words[i]);
 	free(p);
 	return NULL;
 }
@@ -145,6 +147,16 @@ bool pair_busy(const struct pair *p)
 	       !LIST_EMPTY(&p->restores) || (p->server && p->server->probe_pair == p);
 }
 
+static size_t trouble_index(enum pair_trouble what)
+{
+	return (size_t)__builtin_ctz(what);
+}
+
+const char *pair_last_error(const struct pair *p)
+{
+	return p->trouble ? p->trouble_words[trouble_index(p->trouble)] : p->last_error;
+}
+
 void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ...)
 {
 	va_list ap;
@@ -158,8 +170,8 @@ void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ..
 		log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(p->spec->name), LOG_BUCKET(p->spec->bucket)),
 			  "stopped: %s", text ? text : err_text(-ENOMEM));
 	p->trouble |= what;
-	free(p->last_error);
-	p->last_error = text;
+	free(p->trouble_words[trouble_index(what)]);
+	p->trouble_words[trouble_index(what)] = text;
 	wait_check(p);
 	report_changed(p);
 }
@@ -169,6 +181,7 @@ void pair_trouble_over(struct pair *p, enum pair_trouble what)
 	if (!(p->trouble & what))
 		return;
 	p->trouble &= ~(unsigned)what;
+	free(STEAL(p->trouble_words[trouble_index(what)]));
 	if (!p->trouble)
 		free(STEAL(p->last_error));
 	log_write(LOG_LEVEL_INFO, LOG_FIELDS(LOG_PAIR(p->spec->name)), "goes on");
@@ -326,18 +339,22 @@ static void bucket_again(void *arg)
 		pair_check_bucket(p);
 }
 
+#define GONE_ADVICE                                                                                          \
+	"`cfctl sync set %s bucket=ID` begins again with another, `cfctl sync remove %s` forgets the pair"
+
 static void bucket_gone(struct pair *p)
 {
 	int64_t at;
 
 	if (p->bucket_expires && clock_parse_rfc3339(p->bucket_expires, &at) >= 0 && at <= clock_wall_ms())
 		pair_trouble(p, TROUBLE_REMOTE_GONE,
-			     "bucket %s does not exist on %s any more: it expired on %s", p->spec->bucket,
-			     p->server->key, p->bucket_expires);
+			     "bucket %s does not exist on %s any more: it expired on %s; " GONE_ADVICE,
+			     p->spec->bucket, p->server->key, p->bucket_expires, p->spec->name,
+			     p->spec->name);
 	else
 		pair_trouble(p, TROUBLE_REMOTE_GONE,
-			     "bucket %s does not exist on %s any more (deleted or expired)", p->spec->bucket,
-			     p->server->key);
+			     "bucket %s does not exist on %s any more (deleted or expired); " GONE_ADVICE,
+			     p->spec->bucket, p->server->key, p->spec->name, p->spec->name);
 }
 
 static void bucket_known(void *arg, const struct remote_error *error, const struct remote_bucket *b)

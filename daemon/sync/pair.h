@@ -177,6 +177,7 @@ enum pair_trouble { /* why nothing is done at all; ordered as status names them 
 		    TROUBLE_DISK = 8,        /* the state directory is full or fails */
 		    TROUBLE_ERROR = 16,      /* no watch instance, unknown profile */
 };
+#define TROUBLE_COUNT 5
 
 /* Somebody waits for rescans; of several pairs it hears once, when the last one is over. */
 struct rescan_call {
@@ -236,7 +237,8 @@ struct pair {
 	struct root_check *root_job;
 	struct remote_call *bucket_call;
 	char *bucket_expires;
-	char *last_error;
+	char *last_error;                   /* of what stops nothing */
+	char *trouble_words[TROUBLE_COUNT]; /* of each trouble there is, by its bit */
 	struct backoff bucket_backoff;
 
 	struct scan_want_list wants;
@@ -307,6 +309,8 @@ bool pair_can_work(const struct pair *p); /* not paused, no trouble, known */
 void pair_pump(struct pair *p);           /* starts whatever can start now; cheap when nothing can */
 void pair_pump_later(struct pair *p);
 void pair_trouble(struct pair *p, enum pair_trouble what, const char *format, ...) _printf_(3, 4);
+/* What goes with the state: of several troubles the one that names it. NULL: nothing. */
+const char *pair_last_error(const struct pair *p);
 void pair_trouble_over(struct pair *p, enum pair_trouble what);
 void pair_stop_work(struct pair *p);  /* cancels what runs through the remote; items go back to ready */
 bool pair_busy(const struct pair *p); /* jobs, scans or checks under way */

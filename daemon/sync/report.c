@@ -251,7 +251,8 @@ void report_status(struct pair *p, struct engine_status *s)
 		.last_sync_ms = p->ip.last_sync_ms,
 		.last_full_check_ms = p->ip.last_full_check_ms,
 		.bucket_expires_at = p->bucket_expires,
-		.last_error = p->server && p->server->down ? p->server->last_error : p->last_error,
+		.last_error = !p->trouble && p->server && p->server->down ? p->server->last_error
+									  : pair_last_error(p),
 		.paused_until_ms = p->spec->paused ? p->spec->paused_until_ms : 0,
 	};
 	while ((it = strmap_next(p->items, &cursor)))

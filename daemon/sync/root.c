@@ -251,7 +251,10 @@ static void looked(struct worker_job *work)
 		return;
 	}
 	if (error < 0) {
-		missing(p, error == -ENOENT ? "the directory is missing" : err_text(error));
+		missing(p, error == -ENOENT
+				   ? "the directory is missing; it is waited for (`cfctl sync adopt` "
+				     "takes another that is put there)"
+				   : err_text(error));
 		return;
 	}
 	generation_of(&m, ours, generation);

@@ -36,7 +36,8 @@ def _(w):
     assert_equal([p['name'] for p in w.daemon.call('remote.ListProfiles')['profiles']], ['default'])
 
 
-@test('a credential that is revoked: login_required, once; a new one resumes', pair=False, files={'a': b'1'})
+@test('a credential that is revoked: login_required, once; a new one resumes, at once', pair=False, files={'a': b'1'},
+      settings={'doubt_seconds': 3600})
 def _(w):
     key = w.server.ask('POST', '/api/keys', {'name': 'laptop'})
     w.daemon.login(w.server.url, key['key'])
@@ -131,6 +132,33 @@ def _(w):
             assert word in said, (word, said)
 
 
+@test('a configuration that is named but not there: no start', server=False, daemon=False)
+def _(w):
+    w.daemon.start('--config', os.path.join(w.base, 'none.conf'), ready=False)
+    assert_equal(w.daemon.wait(), 78)
+    assert 'none.conf: No such file or directory' in w.daemon.log(), w.daemon.log()
+
+
+@test('of several troubles status tells the one that names the state, and what to do', files={'a': b'1'})
+def _(w):
+    def told(state, *words):
+        status = w.wait_status(lambda s: s['state'] == state, what='state ' + state)
+        for word in words:
+            assert word in status.get('last_error', ''), (word, status)
+    w.daemon.call('remote.Logout', {'profile': 'default'})
+    told('login_required', 'credential', 'cfctl login')
+    os.rename(w.root, w.root + '.away')
+    wait_until(lambda: 'directory is missing' in w.daemon.log(), 20, 'the missing directory')
+    told('login_required', 'credential', 'cfctl login')
+    w.daemon.login(w.server.url, w.server.admin_key)
+    told('root_missing', 'is missing', 'cfctl sync adopt')
+    os.rename(w.root + '.away', w.root)
+    w.sync(30)
+    w.server.ask('DELETE', '/api/buckets/' + w.bucket)
+    w.write('a', b'2')
+    told('remote_gone', w.bucket, 'cfctl sync set', 'cfctl sync remove')
+
+
 @test('a reload with a malformed file changes nothing and says why', files={'a': b'1'})
 def _(w):
     w.daemon.write_config('carbonfilesd.conf', 'settle_ms = 77\nnonsense = 1\n')
@@ -164,6 +192,7 @@ def _(w):
     w.assert_equal_sides()
     said = w.daemon.log()
     assert 'broken.conf:1' in said and 'open.conf' in said, said
+    assert '\\x0a' not in said.lower(), said      # a line for each
     with open(os.path.join(w.daemon.config, 'pairs/broken.conf')) as f:
         assert_equal(f.read(), 'mode = sideways\n')
 
