@@ -196,8 +196,7 @@ static void check_watches(struct diagnosis *d)
 		used += status.watched_directories;
 		polled += status.polled_directories;
 	}
-	const char *advice =
-		"sysctl fs.inotify.max_user_watches=1048576 (and the same line in /etc/sysctl.d)";
+	const char *advice = "sysctl fs.inotify.max_user_watches=524288 (and the same line in /etc/sysctl.d)";
 
 	if (polled > 0)
 		found_f(d, "watches", "problem", "inotify", advice,
@@ -384,6 +383,20 @@ static void walk_trees(struct worker_job *job)
 	}
 }
 
+/* What stops a pair; that of a server or a credential was found at its profile. */
+static void report_pair(struct diagnosis *d, const char *pair)
+{
+	static const char *const stopped[] = {"remote_gone", "root_missing", "error"};
+	struct engine_status status;
+
+	if (engine_status_of(d->ipc->context.engine, pair, &status) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(stopped); i++)
+		if (strcmp(status.state, stopped[i]) == 0)
+			found_f(d, "pair", "problem", pair, NULL, "%s: %s", status.state,
+				status.last_error ? status.last_error : "it stands still");
+}
+
 static void report_tree(struct diagnosis *d, const struct tree *tree)
 {
 	const char *sample = tree->cut ? " (only a part of the tree was looked at)" : "";
@@ -392,6 +405,8 @@ static void report_tree(struct diagnosis *d, const struct tree *tree)
 		found_f(d, "root", "problem", tree->pair,
 			"mount it, mend its permissions, or cfctl sync adopt", "%s cannot be read: %s",
 			tree->root_text, strerror(tree->error));
+	else
+		report_pair(d, tree->pair);
 	if (tree->secrets > 0 && tree->carries_secrets)
 		found_f(d, "secrets", "warning", tree->pair,
 			"anyone who knows the bucket's id can read them: cfctl sync set NAME secrets=false",
