@@ -110,6 +110,15 @@ static void again_later(void *arg)
 		root_check(p);
 }
 
+static const char *why_not(int error)
+{
+	return error == -ENOENT
+		       ? "the directory is missing; it is waited for (`cfctl sync adopt` takes another "
+			 "that is put there)"
+	       : error == -ESTALE ? "another directory is there now; `cfctl sync adopt` takes it"
+				  : err_text(error);
+}
+
 static void missing(struct pair *p, const char *why)
 {
 	pair_trouble(p, TROUBLE_ROOT, "%s: %s", p->spec->local_path, why);
@@ -199,8 +208,7 @@ static void marked(struct worker_job *work)
 		return;
 	}
 	if (error < 0) {
-		missing(p, error == -ESTALE ? "another directory is there now; `cfctl sync adopt` takes it"
-					    : err_text(error));
+		missing(p, why_not(error));
 		return;
 	}
 	/* Without a marker the index alone knows which directory it is: that must outlive a power cut. */
@@ -251,10 +259,7 @@ static void looked(struct worker_job *work)
 		return;
 	}
 	if (error < 0) {
-		missing(p, error == -ENOENT
-				   ? "the directory is missing; it is waited for (`cfctl sync adopt` "
-				     "takes another that is put there)"
-				   : err_text(error));
+		missing(p, why_not(error));
 		return;
 	}
 	generation_of(&m, ours, generation);

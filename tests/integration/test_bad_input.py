@@ -145,18 +145,21 @@ def _(w):
         status = w.wait_status(lambda s: s['state'] == state, what='state ' + state)
         for word in words:
             assert word in status.get('last_error', ''), (word, status)
-    w.daemon.call('remote.Logout', {'profile': 'default'})
-    told('login_required', 'credential', 'cfctl login')
     os.rename(w.root, w.root + '.away')
-    wait_until(lambda: 'directory is missing' in w.daemon.log(), 20, 'the missing directory')
+    told('root_missing', 'is missing', 'cfctl sync adopt')
+    w.daemon.call('remote.Logout', {'profile': 'default'})
     told('login_required', 'credential', 'cfctl login')
     w.daemon.login(w.server.url, w.server.admin_key)
     told('root_missing', 'is missing', 'cfctl sync adopt')
     os.rename(w.root + '.away', w.root)
-    w.sync(30)
+    status = w.wait_status(lambda s: s['state'] == 'idle', what='state idle')
+    assert 'last_error' not in status, status
     w.server.ask('DELETE', '/api/buckets/' + w.bucket)
     w.write('a', b'2')
     told('remote_gone', w.bucket, 'cfctl sync set', 'cfctl sync remove')
+    findings = w.daemon.call('daemon.Diagnose')['findings']
+    assert [f for f in findings if (f['check'], f['severity'], f['subject']) == ('pair', 'problem', 'docs')
+            and w.bucket in f['message']], findings
 
 
 @test('a reload with a malformed file changes nothing and says why', files={'a': b'1'})
