@@ -6,7 +6,8 @@
  *   items.c    active paths and their life          lookup.c   present remote versions of some paths
  *   judge.c    row + local + remote -> plan         job.c      small files: which, what is there, the lane
  *   send.c     small files: note, send, record
- *   single.c   one path: rescue, hash, stream       deletes.c  deletions: guard, hold, carry out
+ *   single.c   one path: looked at, decided         deletes.c  deletions: guard, hold, carry out
+ *   stream.c   … a large file sent                  rescue.c   … a remote version into the Trash
  *   doubt.c    writes whose reply was lost          server.c   what pairs of one server share
  *   holds.c    confirm and restore                  wait.c     barriers
  *   dryrun.c   Plan                                 report.c   status, watchers, history
