@@ -126,7 +126,7 @@ static int bucket_list(struct ctl *ctl, const struct args *args)
 		{"EXPIRES"}, {"LAST USED"},           {"OWNER", COLUMN_FLEX},
 		{"NAME"},
 	};
-	static const struct listing listing = {"buckets", "buckets", columns, COUNT(columns), list_row};
+	static const struct listing listing = {"buckets", "buckets", NULL, columns, COUNT(columns), list_row};
 	_cleanup_params_ struct params params;
 	struct call call = {.what = "list buckets", .method = REMOTE "ListBuckets", .params = &params};
 

@@ -16,7 +16,7 @@ static void list_row(struct table *table, struct json_object *file)
 static int file_list(struct ctl *ctl, const struct args *args)
 {
 	static const struct column columns[] = {{"SIZE", COLUMN_RIGHT}, {"UPDATED"}, {"SHA-256"}, {"PATH"}};
-	static const struct listing listing = {"files", "files", columns, COUNT(columns), list_row};
+	static const struct listing listing = {"files", "files", "path", columns, COUNT(columns), list_row};
 	_cleanup_params_ struct params params;
 	struct call call = {.what = "list the files", .method = REMOTE "ListFiles", .params = &params};
 

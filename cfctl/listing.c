@@ -34,11 +34,11 @@ static int on_page(struct ctl *ctl, const struct reply *reply, void *userdata)
 	return code != EXIT_OK ? code : shown->code;
 }
 
-static int add_page(struct ctl *ctl, const struct args *args, struct params *params)
+static int add_page(struct ctl *ctl, const struct args *args, const char *usual_sort, struct params *params)
 {
 	_cleanup_params_ struct params page;
 	int64_t limit = args_has(args, "all") ? PAGE_LIMIT_MAX : -1, offset = -1;
-	const char *order;
+	const char *order, *sort = args_value(args, "sort");
 	char buffer[16];
 	int code = args_int(ctl, args, "limit", 1, PAGE_LIMIT_MAX, &limit);
 
@@ -53,7 +53,12 @@ static int add_page(struct ctl *ctl, const struct args *args, struct params *par
 		params_int(&page, "limit", limit);
 	if (offset >= 0)
 		params_int(&page, "offset", offset);
-	params_string(&page, "sort", args_value(args, "sort"));
+	/* With --all the daemon does so by itself. */
+	if (usual_sort && !sort && !args_has(args, "all")) {
+		sort = usual_sort;
+		order = order ? order : "asc";
+	}
+	params_string(&page, "sort", sort);
 	params_string(&page, "order", order);
 	if (page.object && json_object_object_length(page.object) > 0)
 		params_move(params, "page", &page);
@@ -65,7 +70,7 @@ int listing_run(struct ctl *ctl, const struct args *args, const struct listing *
 {
 	_cleanup_table_ struct table *table = table_new(listing->columns, listing->n_columns);
 	struct shown shown = {.listing = listing, .table = table};
-	int code = add_page(ctl, args, call->params);
+	int code = add_page(ctl, args, listing->sort, call->params);
 
 	if (code != EXIT_OK)
 		return code;

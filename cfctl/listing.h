@@ -13,6 +13,7 @@
 struct listing {
 	const char *array; /* the member of the reply that holds the items */
 	const char *items; /* "files", for the line below the table */
+	const char *sort;  /* upwards, where --sort does not say otherwise; NULL: as the server likes */
 	const struct column *columns;
 	size_t n_columns;
 	void (*row)(struct table *table, struct json_object *item);

@@ -40,7 +40,9 @@ static int sync_list(struct ctl *ctl, const struct args *args)
 
 	if (code != EXIT_OK)
 		return code;
-	if (!ctl->json && get_count(reply.object, "pairs") == 0)
+	if (!ctl->json && get_count(reply.object, "pairs") == 0 && ctl->profile)
+		out_footer(ctl, "No pair uses the profile %s.", ctl->profile);
+	else if (!ctl->json && get_count(reply.object, "pairs") == 0)
 		out_footer(ctl, "No pair yet: `cfctl sync add DIR BUCKET` makes one.");
 	return out_reply(ctl, &reply, show_list, NULL);
 }

@@ -48,7 +48,7 @@ COMMANDS = [
                             'max_delete_percent': 50, 'settle_ms': 10, 'exclude': ['*.o', 'build/'], 'include': ['k'],
                             'bucket': 'new'}, 'create_bucket': True, 'paused': True})),
     ('sync list', {'sync.List': {'pairs': [PAIR]}}, 0, ['docs', 'mirror', '/home/me/docs'], ('sync.List', {})),
-    ('sync list --profile p', {'sync.List': {'pairs': []}}, 0, ['No pair yet'], ('sync.List', {'profile': 'p'})),
+    ('sync list --profile p', {'sync.List': {'pairs': []}}, 0, ['No pair uses the profile p'], ('sync.List', {'profile': 'p'})),
     ('sync show docs', {'sync.Get': {'pair': PAIR}}, 0, ['local_path', '/home/me/docs', '*.o', 'build/'],
      ('sync.Get', {'name': 'docs'})),
     ('sync status docs', {'sync.GetStatus': {'statuses': [STATUS]}, 'sync.List': {'pairs': [PAIR]}}, 0,
@@ -129,7 +129,9 @@ COMMANDS = [
     ('bucket info Abcdefgh12 --files', {'remote.GetBucket': {'bucket': BUCKET, 'files': [FILE], 'has_more_files': True}},
      0, ['docs', 'a/b.txt', 'There are more'], ('remote.GetBucket', {'bucket': 'Abcdefgh12', 'include_files': True})),
     ('file list Abcdefgh12', {'remote.ListFiles': {'files': [FILE], 'page': PAGE}}, 0, ['1.5 KiB', 'ababababab', 'a/b.txt'],
-     ('remote.ListFiles', {'bucket': 'Abcdefgh12'})),
+     ('remote.ListFiles', {'bucket': 'Abcdefgh12', 'page': {'sort': 'path', 'order': 'asc'}})),
+    ('file list Abcdefgh12 --sort size', {'remote.ListFiles': {'files': [FILE], 'page': PAGE}}, 0, ['a/b.txt'],
+     ('remote.ListFiles', {'bucket': 'Abcdefgh12', 'page': {'sort': 'size'}})),
     ('file list Abcdefgh12 --all --limit 2', {'remote.ListFiles': [{'files': [FILE], 'page': PAGE}, {'files': [FILE], 'page': PAGE}]},
      0, ['a/b.txt'], ('remote.ListFiles', {'bucket': 'Abcdefgh12', 'page': {'limit': 2}})),
     ('daemon version', {'daemon.GetVersion': {'version': '0.1.0', 'features': ['fd', 'sync']}}, 0, ['0.1.0', 'fd, sync'],
@@ -399,9 +401,9 @@ def _():
         return {'files': [FILE], 'page': PAGE}
     with daemon({'remote.ListBuckets': pages, 'remote.ListFiles': files}) as fake:
         says(run(fake, 'file', 'list', 'docs'), 0, 'a/b.txt')
-        assert_equal(fake.calls[-1].parameters, {'bucket': 'Abcdefgh12'})
+        assert_equal(fake.calls[-1].parameters['bucket'], 'Abcdefgh12')
         says(run(fake, 'file', 'list', 'tenletters'), 0, 'a/b.txt')
-        assert_equal(fake.calls[-1].parameters, {'bucket': 'Dbcdefgh12'})
+        assert_equal(fake.calls[-1].parameters['bucket'], 'Dbcdefgh12')
         says(run(fake, 'file', 'list', 'photos'), 2, '2 buckets are named photos', 'Bbcdefgh12, Cbcdefgh12')
         says(run(fake, 'file', 'list', 'nothing'), 5, 'no bucket has the id or the name nothing')
         done = run(fake, 'file', 'list', 'nothing', '--json')
