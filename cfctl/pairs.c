@@ -72,14 +72,14 @@ void pair_remarks(struct ctl *ctl, struct json_object *s)
 	if (errors > 0)
 		out_line(ctl, STYLE_WARN, "%s: %s failed: cfctl sync skipped %s, cfctl sync history %s", name,
 			 human_count(errors).text, name, name);
-	if (polled > 0)
+	if (polled > 0 && !strstr(get_text(s, "last_error"), "max_user_watches"))
 		out_line(ctl, STYLE_WARN,
 			 "%s: the watch limit is reached, %s of %s directories are polled: "
 			 "sysctl fs.inotify.max_user_watches=524288",
 			 name, human_count(polled).text,
 			 human_count(polled + get_int(s, "watched_directories")).text);
 	/* Once it is near, or past, last_error says so, with the same date. */
-	if (expires && !strstr(get_text(s, "last_error"), expires))
+	if (expires && strcmp(state, "remote_gone") != 0 && !strstr(get_text(s, "last_error"), expires))
 		out_line(ctl, STYLE_WARN, "%s: the bucket %s %s (%s)", name,
 			 human_is_past(expires) ? "expired" : "expires", human_age(expires).text,
 			 human_date(expires).text);
