@@ -113,8 +113,50 @@ static const char *own_name(int code)
 	}
 }
 
+/* What a value that the daemon does not take may be. The words of a later version are refused by name. */
+static const struct {
+	const char *parameter, *hint;
+} values[] = {
+	{"url", "An address such as https://files.example.org, without a user, a query or a fragment in it."},
+	{"name", "Letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit."},
+	{"level", "One of error, warning, info, debug."},
+	{"mode", "This version has the modes mirror and backup."},
+	{"foreign", "One of hold, remove."},
+	{"conflicts", "One of keep_both, keep_local, keep_remote."},
+	{"remote_prefix", "A path in the bucket such as photos/2026, without an empty, '.' or '..' part."},
+	{"max_deletes", "0 to 1000000000, or -1 for the default."},
+	{"max_delete_percent", "0 to 100, or -1 for the default."},
+	{"settle_ms", "0 to 600000, or -1 for the default."},
+	{"rescan_seconds", "10 to 2592000, or -1 for the default."},
+	{"include", "This version has no include."},
+	{"exclude",
+	 "This version has no exclude; a .carbonfilesignore file in the directory leaves things out."},
+	{"upload_limit", "This version has no bandwidth limits."},
+	{"download_limit", "This version has no bandwidth limits."},
+	{"upload_token", "This version has no pairs with an upload token."},
+};
+
+static const char *value_hint(struct json_object *parameters)
+{
+	const char *parameter = get_text(parameters, "parameter");
+
+	for (size_t i = 0; i < COUNT(values); i++)
+		if (strcmp(values[i].parameter, parameter) == 0)
+			return values[i].hint;
+	return "The daemon does not take this value, or does not have this yet; the manual, cfctl(1), says "
+	       "which.";
+}
+
+static const char *unreachable_hint(struct json_object *parameters)
+{
+	if (strcmp(get_text(parameters, "reason"), "tls") == 0)
+		return "If the certificate is of an authority of your own, name that in the setting ca_file: "
+		       "`cfctl daemon config ca_file=FILE --persist`.";
+	return "Check the address, the network and the setting proxy; `cfctl doctor` looks closer.";
+}
+
 /* For errors that come without a hint and have one cure. */
-static const char *usual_hint(int code)
+static const char *usual_hint(int code, struct json_object *parameters)
 {
 	switch (code) {
 	case CFIPC_ERROR_NOT_RUNNING:
@@ -125,10 +167,9 @@ static const char *usual_hint(int code)
 	case CFIPC_ERROR_METHOD_NOT_IMPLEMENTED:
 		return "The daemon does not have it; `cfctl daemon version` shows its version, `cfctl "
 		       "--version` this one.";
-	case CFIPC_ERROR_INVALID_PARAMETER:
-		return "The daemon does not take this value, or does not have this yet; the manual, "
-		       "cfctl(1), says "
-		       "which.";
+	case CFIPC_ERROR_INVALID_PARAMETER: return value_hint(parameters);
+	case CFIPC_ERROR_UNREACHABLE: return unreachable_hint(parameters);
+	case CFIPC_ERROR_PAIR_EXISTS: return "Choose another with --name; `cfctl sync list` shows the pairs.";
 	case CFIPC_ERROR_NO_SUCH_PROFILE:
 		return "`cfctl profile list` shows the profiles; `cfctl login URL` makes one.";
 	case CFIPC_ERROR_NOT_LOGGED_IN: return "Log in: `cfctl login URL --name PROFILE`.";
@@ -147,14 +188,34 @@ static const char *usual_hint(int code)
 static const char *hint_of(const cfipc_error *error)
 {
 	const char *hint = cfipc_error_hint(error);
+	struct json_object *parameters;
 
-	return hint && *hint ? hint : usual_hint(cfipc_error_code(error));
+	if (hint && *hint)
+		return hint;
+	parameters = json_tokener_parse(cfipc_error_json(error));
+	hint = usual_hint(cfipc_error_code(error), parameters); /* a constant */
+	json_object_put(parameters);
+	return hint;
+}
+
+/* Where none is named and none is stored. */
+static bool no_profile_yet(const cfipc_error *error)
+{
+	struct json_object *parameters;
+	bool none;
+
+	if (cfipc_error_code(error) != CFIPC_ERROR_NO_SUCH_PROFILE)
+		return false;
+	parameters = json_tokener_parse(cfipc_error_json(error));
+	none = *get_text(parameters, "profile") == '\0';
+	json_object_put(parameters);
+	return none;
 }
 
 static void fail_text(struct ctl *ctl, const char *what, const cfipc_error *error)
 {
 	_cleanup_free_ char *text = NULL;
-	const char *words = cfipc_error_message(error);
+	const char *words = no_profile_yet(error) ? "no server is known yet" : cfipc_error_message(error);
 	int status = cfipc_error_status(error), n;
 
 	if (status > 0)

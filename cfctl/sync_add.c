@@ -156,6 +156,8 @@ static int sync_add(struct ctl *ctl, const struct args *args)
 					 "every file goes up");
 		return sync_plan(ctl, NULL, &spec, bucket);
 	}
+	if (create)
+		params_string(&spec, "bucket", bucket);
 	params_move(&params, "spec", &spec);
 	params_true(&params, "create_bucket", create);
 	params_true(&params, "paused", args_has(args, "paused"));
@@ -163,12 +165,7 @@ static int sync_add(struct ctl *ctl, const struct args *args)
 		code = add_token(ctl, token_file, &params);
 	if (code != EXIT_OK)
 		return code;
-	if (create) {
-		params_string(&spec, "bucket", bucket);
-		code = ctl_run(ctl, &call, &reply);
-	} else {
-		code = bucket_run(ctl, &call, &spec, bucket, &reply);
-	}
+	code = create ? ctl_run(ctl, &call, &reply) : bucket_run(ctl, &call, &spec, bucket, &reply);
 	wipe_token(&params);
 	return code != EXIT_OK ? code : out_reply(ctl, &reply, show_added, NULL);
 }

@@ -66,8 +66,7 @@ def _(w):
     says(login(f'http://127.0.0.1:{closed.getsockname()[1]}'), SERVER_AWAY)
     closed.close()
     for bad in ('ftp://127.0.0.1', 'not a url', 'http://', 'http://user:pw@127.0.0.1/'):
-        done = login(bad)
-        assert done.returncode not in (0, SERVER_AWAY), (bad, done)
+        says(login(bad), 2, 'invalid parameter: url', 'https://')
     assert_equal(w.daemon.call('remote.ListProfiles')['profiles'], [])
 
 
@@ -130,6 +129,24 @@ def _(w):
             assert f'carbonfilesd.conf:{line}' in said, (text, said)
         for word in words:
             assert word in said, (word, said)
+
+
+@test('what is not in this version, or not allowed, is refused with what is', files={'a': b'1'})
+def _(w):
+    for words, code, *said in (
+            (('sync', 'set', 'docs', 'mode=pull'), 2, 'mode', 'mirror and backup'),
+            (('sync', 'set', 'docs', 'name=a b'), 2, 'name', 'letters, digits'),
+            (('sync', 'set', 'docs', 'remote_prefix=../x'), 2, 'remote_prefix', "'..'"),
+            (('sync', 'set', 'docs', 'max_delete_percent=101'), 2, 'max_delete_percent', '0 to 100'),
+            (('sync', 'add', w.base, 'new', '--create', '--exclude', 'x'), 2, 'exclude', '.carbonfilesignore'),
+            (('sync', 'add', w.base, 'new', '--create', '--name', 'docs'), 1, 'docs', '--name'),
+            (('sync', 'add', w.base, b'n\xff', '--create'), 2, 'not UTF-8'),
+            (('daemon', 'log-level', 'loud'), 2, 'level', 'debug')):
+        says(w.daemon.cfctl(*words), code, *said)
+    assert_equal(len(w.daemon.call('remote.ListBuckets')['buckets']), 1)
+    w.daemon.call('sync.Remove', {'name': 'docs'})
+    w.daemon.call('remote.RemoveProfile', {'name': 'default'})
+    says(w.daemon.cfctl('health'), NOT_FOUND, 'no server is known yet', 'cfctl login')
 
 
 @test('a configuration that is named but not there: no start', server=False, daemon=False)
