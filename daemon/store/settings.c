@@ -351,6 +351,8 @@ int settings_load(const char *path, struct settings *s, struct settings_error *e
 
 	if (r == -EFBIG)
 		r = conf_refuse(&why, r, "larger than %d bytes: it is not a settings file", CONF_FILE_MAX);
+	else if (r == -EINVAL || r == -EISDIR)
+		r = conf_refuse(&why, r, "not a regular file");
 	if (r == 0 || r == -ENOENT)
 		r = parse_text(text ? text : "", len, &fresh, &why);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char dir[64], file[96];
 
@@ -124,6 +125,22 @@ START_TEST(all_taken)
 	ck_assert_str_eq(copy.listen, "/run/user/1/x");
 	ck_assert_int_eq(copy.log_level, LOG_LEVEL_DEBUG);
 	settings_done(&copy);
+}
+END_TEST
+
+START_TEST(no_regular_file)
+{
+	struct settings s;
+	struct settings_error error = {0};
+
+	(void)unlink(file);
+	ck_assert_int_eq(mkfifo(file, 0600), 0);
+	ck_assert_int_eq(settings_init(&s), 0);
+	ck_assert_int_lt(settings_load(file, &s, &error), 0);
+	ck_assert_str_eq(error.reason, "not a regular file");
+	settings_error_done(&error);
+	settings_done(&s);
+	ck_assert_int_eq(unlink(file), 0);
 }
 END_TEST
 
@@ -456,6 +473,7 @@ int main(void)
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, all_taken);
 	tcase_add_test(tc, all_refused);
+	tcase_add_test(tc, no_regular_file);
 	tcase_add_test(tc, not_a_text_file);
 	tcase_add_test(tc, every_key_round_trips);
 	tcase_add_test(tc, bytes);
