@@ -85,13 +85,13 @@ int api_bucket_create(struct server *s, struct request *r)
 
 static const char *sort_column(struct span wanted)
 {
-	if (span_eq(wanted, SPAN("name")))
+	if (span_eq_ci(wanted, SPAN("name")))
 		return "name";
-	if (span_eq(wanted, SPAN("expires_at")))
+	if (span_eq_ci(wanted, SPAN("expires_at")))
 		return "expires_at";
-	if (span_eq(wanted, SPAN("last_used_at")))
+	if (span_eq_ci(wanted, SPAN("last_used_at")))
 		return "last_used_at";
-	if (span_eq(wanted, SPAN("total_size")))
+	if (span_eq_ci(wanted, SPAN("total_size")))
 		return "total_size";
 	return "created_at";
 }
@@ -173,8 +173,8 @@ int api_bucket_get(struct server *s, struct request *r)
 
 	query_get(r->query, "include", &include);
 	store_lock(s->store);
-	bool found =
-		bucket_detail_json(s->store, r->params[0], span_eq(buf_span(&include), SPAN("files")), &json);
+	bool found = bucket_detail_json(s->store, r->params[0], span_eq_ci(buf_span(&include), SPAN("files")),
+					&json);
 	store_unlock(s->store);
 	return found ? reply_json(r, 200, &json) : reply_errors(r, 404, "Bucket not found");
 }

@@ -87,11 +87,11 @@ static void add_key_members(struct buf *json, sqlite3_stmt *st)
 
 static const char *sort_column(struct span wanted)
 {
-	if (span_eq(wanted, SPAN("name")))
+	if (span_eq_ci(wanted, SPAN("name")))
 		return "k.name";
-	if (span_eq(wanted, SPAN("last_used_at")))
+	if (span_eq_ci(wanted, SPAN("last_used_at")))
 		return "k.last_used_at";
-	if (span_eq(wanted, SPAN("total_size")))
+	if (span_eq_ci(wanted, SPAN("total_size")))
 		return "7";
 	return "k.created_at";
 }

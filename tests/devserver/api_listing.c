@@ -23,7 +23,7 @@ static const char *sort_column(struct span wanted, const char *fallback)
 					      "mime_type", "created_at", "updated_at"};
 
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		if (span_eq(wanted, span_of(columns[i])))
+		if (span_eq_ci(wanted, span_of(columns[i])))
 			fallback = columns[i];
 	/* There is no column for the name: it is what is behind the last slash, which rtrim finds by taking
 	 * off everything that is no slash. */
@@ -95,6 +95,7 @@ struct tree {
 	struct span prefix, delimiter;
 	int32_t limit;
 	int64_t n_rows, n_files;
+	bool cut_too_far; /* a row is shorter than the prefix: the original fails there */
 	struct buf files; /* JSON */
 	struct directory *directories;
 	size_t n_directories, cap_directories;
@@ -139,6 +140,11 @@ static struct directory *find_directory(struct tree *t, struct span head, struct
 
 static void tree_add(struct tree *t, const struct file_view *f)
 {
+	/* LIKE ends its pattern at a NUL, so a prefix with one in it finds rows shorter than itself. */
+	if (f->path.n < t->prefix.n) {
+		t->cut_too_far = true;
+		return;
+	}
 	struct span rest = {f->path.p + t->prefix.n, f->path.n - t->prefix.n};
 	const char *at = t->delimiter.n ? memmem(rest.p, rest.n, t->delimiter.p, t->delimiter.n) : rest.p;
 
@@ -164,11 +170,29 @@ static void tree_add(struct tree *t, const struct file_view *f)
 	buf_addspan(&t->last_file, f->path);
 }
 
+/* Directories come sorted by their UTF-16 units, rows by code points: what is beyond the BMP (surrogates,
+ * D800 to DFFF) goes before U+E000 to U+FFFF. */
+static int by_utf16(const void *a, const void *b)
+{
+	const struct buf *x = &((const struct directory *)a)->path, *y = &((const struct directory *)b)->path;
+	size_t n = x->n < y->n ? x->n : y->n, at = 0;
+
+	while (at < n && x->p[at] == y->p[at])
+		at++;
+	if (at == n)
+		return (x->n > y->n) - (x->n < y->n);
+	unsigned char c = (unsigned char)x->p[at], d = (unsigned char)y->p[at];
+	/* Lead bytes: EE and EF begin U+E000 to U+FFFF, F0 and above what needs surrogates. */
+	if ((c >= 0xf0 && d >= 0xee && d < 0xf0) || (d >= 0xf0 && c >= 0xee && c < 0xf0))
+		return d > c ? 1 : -1;
+	return c > d ? 1 : -1;
+}
+
 /* LIKE with the escapes of another database: `[_]` matches nothing here. */
 static void like_prefix(struct buf *pattern, struct span prefix)
 {
 	for (size_t i = 0; i < prefix.n; i++) {
-		if (strchr("[%_", prefix.p[i]) && prefix.p[i])
+		if (prefix.p[i] == '%' || prefix.p[i] == '_')
 			buf_addf(pattern, "[%c]", prefix.p[i]);
 		else
 			buf_addc(pattern, prefix.p[i]);
@@ -202,6 +226,8 @@ static void tree_read(struct store *s, struct span bucket_id, struct span cursor
 	}
 	sqlite3_finalize(st);
 	json_close(&t->files, ']');
+	if (t->n_directories)
+		qsort(t->directories, t->n_directories, sizeof(*t->directories), by_utf16);
 }
 
 static void tree_write(const struct tree *t, struct buf *json)
@@ -229,7 +255,8 @@ static void tree_write(const struct tree *t, struct buf *json)
 		json_add_text(json, "cursor", buf_span(t->last_file.n ? &t->last_file : &t->last_row));
 }
 
-static void list_tree(struct store *s, struct request *r, struct span delimiter, int32_t limit,
+/* False: the original fails with 500. */
+static bool list_tree(struct store *s, struct request *r, struct span delimiter, int32_t limit,
 		      struct buf *json)
 {
 	__attribute__((cleanup(tree_done))) struct tree t = {.delimiter = delimiter, .limit = limit};
@@ -241,6 +268,7 @@ static void list_tree(struct store *s, struct request *r, struct span delimiter,
 	tree_read(s, r->params[0], buf_span(&cursor), &t);
 	tree_write(&t, json);
 	json->failed |= t.failed || t.files.failed;
+	return !t.cut_too_far;
 }
 
 int api_file_list(struct server *s, struct request *r)
@@ -257,14 +285,16 @@ int api_file_list(struct server *s, struct request *r)
 		offset = 0;
 	json_open(&json, '{');
 	store_lock(s->store);
-	bool found = bucket_is_live(s->store, r->params[0]);
+	bool found = bucket_is_live(s->store, r->params[0]), listed = true;
 	if (found && tree)
-		list_tree(s->store, r, buf_span(&delimiter), limit, &json);
+		listed = list_tree(s->store, r, buf_span(&delimiter), limit, &json);
 	else if (found)
 		list_flat(s->store, r, limit, offset, &json);
 	store_unlock(s->store);
 	if (!found)
 		return reply_errors(r, 404, "Bucket not found");
+	if (!listed)
+		return reply_empty(r, 500);
 	json_close(&json, '}');
 	return reply_json(r, 200, &json);
 }

@@ -160,7 +160,7 @@ int api_upload_stream(struct server *s, struct request *r)
 	upload_init(&u, s, r);
 	if (admit(s, r, &caller))
 		return 0;
-	if (!query_get(r->query, "filename", &name) || name.n == 0)
+	if (!query_get_first(r->query, "filename", &name) || name.n == 0)
 		return reply_errors(r, 400, "filename query parameter is required");
 	if (!path_normalise(buf_span(&name), &u.path))
 		return reply_errors(r, 400, "Invalid file path");

@@ -144,7 +144,7 @@ int auth_for_upload(struct server *s, struct request *r, struct span bucket_id, 
 	auth_find_caller(s, r, ret);
 	if (ret->kind != CALLER_ANONYMOUS)
 		return 0;
-	if (!query_get(r->query, "token", &token) || token.n == 0) {
+	if (!query_get_first(r->query, "token", &token) || token.n == 0) {
 		reply_error(r, 403, SPAN("Authentication required"), HINT_UPLOAD);
 		return 1;
 	}

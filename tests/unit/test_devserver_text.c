@@ -137,7 +137,7 @@ static const struct {
 } queries[] = {
 	{"filename=a", "filename", "a"},
 	{"FileName=a&x=y", "filename", "a"},
-	{"x=y&filename=a&filename=b", "filename", "a"},
+	{"x=y&filename=a&filename=b", "filename", "a,b"},
 	{"filename=a+b%2Bc%2Fd", "filename", "a b+c/d"},
 	{"filename=%FF%C3%BC", "filename", "%FF\xc3\xbc"},
 	{"filename", "filename", ""},
@@ -156,6 +156,17 @@ START_TEST(query_parameters)
 	ck_assert_int_eq(found, queries[_i].value != NULL);
 	if (found)
 		check_buf(&b, queries[_i].value);
+	buf_done(&b);
+}
+END_TEST
+
+START_TEST(first_of_repeated_parameters)
+{
+	struct buf b = {0};
+
+	ck_assert(query_get_first(SPAN("a=1&b=2&A=3"), "a", &b));
+	check_buf(&b, "1");
+	ck_assert(!query_get_first(SPAN("a=1"), "b", &b));
 	buf_done(&b);
 }
 END_TEST
@@ -411,6 +422,7 @@ int main(void)
 	tcase_add_test(c, what_a_header_carries);
 	tcase_add_loop_test(c, decoded_targets, 0, N(targets));
 	tcase_add_loop_test(c, query_parameters, 0, N(queries));
+	tcase_add_test(c, first_of_repeated_parameters);
 	tcase_add_test(c, typed_query_parameters);
 	tcase_add_loop_test(c, json_strings, 0, N(strings));
 	tcase_add_test(c, json_members);

@@ -107,20 +107,35 @@ static bool next_pair(struct span *query, struct span *ret_name, struct span *re
 	return true;
 }
 
-bool query_get(struct span query, const char *name, struct buf *b)
+static bool get_values(struct span query, const char *name, bool all, struct buf *b)
 {
 	struct span raw_name, raw_value;
+	bool found = false;
 
 	while (next_pair(&query, &raw_name, &raw_value)) {
 		_cleanup_buf_ struct buf decoded = {0};
 		target_decode(&decoded, raw_name, false, true);
 		if (!span_eq_ci(buf_span(&decoded), span_of(name)))
 			continue;
+		if (found)
+			buf_addc(b, ',');
 		buf_reserve(b, raw_value.n);
 		target_decode(b, raw_value, false, true);
-		return true;
+		found = true;
+		if (!all)
+			break;
 	}
-	return false;
+	return found;
+}
+
+bool query_get(struct span query, const char *name, struct buf *b)
+{
+	return get_values(query, name, true, b);
+}
+
+bool query_get_first(struct span query, const char *name, struct buf *b)
+{
+	return get_values(query, name, false, b);
 }
 
 bool query_int32(struct span query, const char *name, int32_t fallback, int32_t *ret)
@@ -142,8 +157,9 @@ bool query_bool(struct span query, const char *name, bool fallback, bool *ret)
 		*ret = fallback;
 		return true;
 	}
-	*ret = span_eq_ci(buf_span(&value), SPAN("true"));
-	return *ret || span_eq_ci(buf_span(&value), SPAN("false"));
+	struct span text = span_trim(buf_span(&value));
+	*ret = span_eq_ci(text, SPAN("true"));
+	return *ret || span_eq_ci(text, SPAN("false"));
 }
 
 void target_encode(struct buf *b, struct span s, bool keep_slashes)

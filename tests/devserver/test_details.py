@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Answers of the real server that no recording shows: found by sending the same odd requests to both, side by side."""
+import email.utils
+import hashlib
+import json
+import os
+import sys
+import time
+import urllib.parse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'integration'))
+
+from cf.tap import assert_equal, main, test             # noqa: E402
+
+from raw import Client                                  # noqa: E402
+
+DATA = b'hello world'
+SHA = hashlib.sha256(DATA).hexdigest()
+TAG = f'"{SHA}"'
+DAY_S = 86400
+
+
+def client(world):
+    return Client(world.server.url, world.server.admin_key)
+
+
+def http_date(from_now_s):
+    return email.utils.formatdate(time.time() + from_now_s, usegmt=True)
+
+
+def put(world, *paths):
+    for path in paths:
+        world.server.rest.request('PUT', f'/api/buckets/{world.bucket}/upload/stream?filename='
+                                  + urllib.parse.quote(path, safe=''), DATA)
+
+
+def answer_to(world, head, method='GET'):
+    """The answer to bytes as they are, on a connection of their own."""
+    with client(world) as c:
+        c.send_raw(head if isinstance(head, bytes) else head.encode())
+        return c.read(method)
+
+
+# Listings and queries
+
+@test('a prefix with a NUL in it finds shorter rows, and the listing fails with 500', daemon=False)
+def _(world):
+    put(world, 'a')
+    with client(world) as c:
+        for prefix, wanted in (('a%00b', 500), ('x%00y', 200)):
+            assert_equal(c.request('GET', f'/api/buckets/{world.bucket}/files?delimiter=/&prefix={prefix}')[0], wanted)
+
+
+@test('a bracket in a prefix is no wildcard; directories come in the order of UTF-16', daemon=False)
+def _(world):
+    put(world, '[br]/f', '\uffff/f', '\U00010000/f', '\ud7a3/f', 'a/f')
+    with client(world) as c:
+        def directories(query):
+            body = c.request('GET', f'/api/buckets/{world.bucket}/files?delimiter=/{query}')[2]
+            return [d['path'] for d in json.loads(body)['directories']]
+        assert_equal(directories('&prefix=%5Bbr%5D'), ['[br]/'])
+        assert_equal(directories(''), ['[br]/', 'a/', '\ud7a3/', '\U00010000/', '\uffff/'])
+
+
+@test('sort and include are read in any case', daemon=False)
+def _(world):
+    put(world, 'b', 'c', 'a')
+    ask = world.server.rest.ask
+    target = f'/api/buckets/{world.bucket}'
+    assert_equal([f['path'] for f in ask('GET', target + '/files?sort=PATH&order=asc')['items']], ['a', 'b', 'c'])
+    assert_equal([f['path'] for f in ask('GET', target + '/ls?sort=Path&order=desc')['files']], ['c', 'b', 'a'])
+    assert 'files' in ask('GET', target + '?include=FILES')
+    ask('POST', '/api/buckets', {'name': 'A'})
+    assert_equal(ask('GET', '/api/buckets?sort=NAME&order=asc')['items'][0]['name'], 'A')
+
+
+@test('values of a repeated parameter are joined, but the first filename and token count', daemon=False)
+def _(world):
+    put(world, 'a.txt')
+    target = f'/api/buckets/{world.bucket}'
+    with client(world) as c:
+        assert_equal(c.request('GET', target + '/files?limit=1&limit=2')[0], 400)
+        assert_equal(json.loads(c.request('GET', target + '/files?delimiter=/&delimiter=x')[2])['delimiter'], '/,x')
+        headers = c.request('GET', target + '/files/a.txt/content?download=true&download=false')[1]
+        assert 'content-disposition' not in headers
+        body = c.request('PUT', target + '/upload/stream?filename=first&filename=second', b'x')[2]
+        assert_equal(json.loads(body)['uploaded'][0]['path'], 'first')
+        assert_equal(c.request('GET', '/api/buckets?include_expired=%20true')[0], 200)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
