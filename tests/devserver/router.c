@@ -87,7 +87,7 @@ static bool method_matches(const char *methods, struct span method)
 {
 	for (const char *p = methods; *p;) {
 		size_t n = strcspn(p, " ");
-		if (span_eq(method, (struct span){p, n}))
+		if (span_eq_ci(method, (struct span){p, n}))
 			return true;
 		p += n + (p[n] == ' ');
 	}

@@ -36,7 +36,8 @@ static bool is_preflight(const struct request *r)
 
 static int answer_preflight(struct request *r)
 {
-	reply_header(r, "Access-Control-Allow-Methods", SPAN("*"));
+	r->is_preflight = true;
+	reply_header(r, "Access-Control-Allow-Methods", request_header(r, "Access-Control-Request-Method"));
 	reply_header(r, "Access-Control-Allow-Headers",
 		     SPAN("Authorization,Content-Type,Content-Range,X-Append"));
 	return reply_no_content(r);

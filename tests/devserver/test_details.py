@@ -89,5 +89,39 @@ def _(world):
         assert_equal(c.request('GET', '/api/buckets?include_expired=%20true')[0], 200)
 
 
+# HTTP
+
+@test('heads: methods in any case, hosts that are none, bytes that are no UTF-8', daemon=False)
+def _(world):
+    assert_equal(answer_to(world, 'get /healthz HTTP/1.1\r\nHost: x\r\n\r\n')[0], 200)
+    for host, wanted in (('a b', 400), ('x:abc', 400), ('x/y', 400), ('user@x', 400), ('[::1', 400), ('', 200), ('x:80', 200),
+                         ('[::1]:80', 200), ('x_y', 200)):
+        assert_equal(answer_to(world, f'GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n')[0], wanted, host)
+    for value, wanted in ((b'\xe9', 400), (b'\xc3\xa9', 200)):
+        assert_equal(answer_to(world, b'GET /healthz HTTP/1.1\r\nHost: x\r\nX: ' + value + b'\r\n\r\n')[0], wanted)
+    status, headers, _ = answer_to(world, 'HEAD /healthz%00 HTTP/1.1\r\nHost: x\r\n\r\n', 'HEAD')
+    assert_equal((status, headers.get('content-length'), headers['connection']), (400, '0', 'close'))
+
+
+@test('bodies: a length beside chunks closes, a blank behind a chunk size and HTTP/1.0 without a length are refused',
+      daemon=False)
+def _(world):
+    start = (f'PUT /api/buckets/{world.bucket}/upload/stream?filename=a HTTP/1.1\r\nHost: x\r\n'
+             f'Authorization: Bearer {world.server.admin_key}\r\n')
+    status, headers, _ = answer_to(world, start + 'Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n')
+    assert_equal((status, headers.get('connection')), (201, 'close'))
+    assert_equal(answer_to(world, start + 'Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n')[0], 400)
+    assert_equal(answer_to(world, start.replace('HTTP/1.1', 'HTTP/1.0') + '\r\n')[0], 400)
+
+
+@test('another origin is told what it may read, a preflight which method it asked for', daemon=False)
+def _(world):
+    with client(world) as c:
+        headers = c.request('GET', '/healthz', headers={'Origin': 'http://a'})[1]
+        assert_equal(headers['access-control-expose-headers'], 'Content-Range,Accept-Ranges,Content-Length,ETag,Last-Modified')
+        headers = c.request('OPTIONS', '/api/buckets', headers={'Origin': 'http://a', 'Access-Control-Request-Method': 'PUT'})[1]
+        assert_equal((headers['access-control-allow-methods'], 'access-control-expose-headers' in headers), ('PUT', False))
+
+
 if __name__ == '__main__':
     sys.exit(main())

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 struct span span_of(const char *text)
@@ -171,6 +172,14 @@ int64_t days_from_civil(int year, int month, int day)
 	return era * 146097 + doe - 719468;
 }
 
+int days_in_month(int year, int month)
+{
+	static const int days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return month == 2 && leap ? 29 : days[month - 1];
+}
+
 static void civil_from_ticks(int64_t ticks, struct tm *tm, int64_t *ret_fraction)
 {
 	int64_t s = ticks / TICKS_PER_S, fraction = ticks % TICKS_PER_S;
@@ -226,26 +235,63 @@ void time_format_http(struct buf *b, int64_t ticks)
 		 month_names[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+/* A year of two digits is one of 1950 to 2049. */
+static int whole_year(int year)
+{
+	return year >= 100 ? year : year < 50 ? 2000 + year : 1900 + year;
+}
+
+/* The end of a date: nothing, GMT, or an offset. */
+static bool parse_http_zone(const char *p, int *ret_minutes)
+{
+	int hours, minutes, end = 0;
+	char sign;
+
+	*ret_minutes = 0;
+	if (*p == 0 || strcmp(p, " GMT") == 0)
+		return true;
+	if ((sscanf(p, " %c%2d%2d%n", &sign, &hours, &minutes, &end) != 3 || !end) &&
+	    (sscanf(p, " %c%2d:%2d%n", &sign, &hours, &minutes, &end) != 3 || !end))
+		return false;
+	*ret_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
+	return p[end] == 0 && (sign == '+' || sign == '-') && hours <= 14 && minutes <= 59;
+}
+
 bool time_parse_http(struct span s, int64_t *ret_ticks)
 {
-	char text[40], month[4];
-	int day, year, hour, minute, second, end = 0;
+	char text[48], weekday[10] = "", month[4], dash[2] = "";
+	int day, year, hour, minute, second, zone = 0, end = 0, used = 0;
 
 	if (s.n >= sizeof(text))
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = 0;
-	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour,
-		   &minute, &second, &end) != 6 ||
-	    (size_t)end != s.n || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
-		return false;
-	for (int m = 0; m < 12; m++)
-		if (strcmp(month, month_names[m]) == 0) {
-			*ret_ticks = (days_from_civil(year, m + 1, day) * 86400 + hour * 3600 + minute * 60 +
-				      second) *
-				     TICKS_PER_S;
-			return true;
-		}
+	if (sscanf(text, "%3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", weekday, month, &day, &hour, &minute,
+		   &second, &year, &end) != 7 ||
+	    (size_t)end != s.n) { /* not as asctime writes it */
+		weekday[0] = 0;
+		if (sscanf(text, "%9[A-Za-z], %n", weekday, &used) != 1)
+			used = 0;
+		else if (used == 0)
+			return false;
+		end = 0;
+		if (sscanf(text + used, "%2d%1[- ]%3[A-Za-z]%*1[- ]%4d %2d:%2d:%2d%n", &day, dash, month,
+			   &year, &hour, &minute, &second, &end) != 7 ||
+		    !end || !parse_http_zone(text + used + end, &zone))
+			return false;
+		year = whole_year(year);
+	}
+	for (int m = 0; m < 12; m++) {
+		if (strcasecmp(month, month_names[m]) != 0 || year < 1 || day < 1 ||
+		    day > days_in_month(year, m + 1) || hour > 23 || minute > 59 || second > 59)
+			continue;
+		int64_t days = days_from_civil(year, m + 1, day);
+		/* 1970-01-01 was a Thursday. */
+		if (weekday[0] && strncasecmp(weekday, day_names[((days + 4) % 7 + 7) % 7], 3) != 0)
+			return false;
+		*ret_ticks = (days * 86400 + hour * 3600 + (minute - zone) * 60 + second) * TICKS_PER_S;
+		return true;
+	}
 	return false;
 }
 
@@ -343,6 +389,14 @@ void utf8_add_repaired(struct buf *b, struct span s)
 		buf_add(b, s.p + i, len);
 		i += len;
 	}
+}
+
+bool utf8_is_valid(struct span s)
+{
+	for (size_t i = 0, len; i < s.n; i += len)
+		if ((len = utf8_sequence(s.p + i, s.n - i)) == 0)
+			return false;
+	return true;
 }
 
 bool utf8_is_blank(struct span s)

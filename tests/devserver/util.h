@@ -65,6 +65,7 @@ void time_format_http(struct buf *b, int64_t ticks); /* Tue, 01 Jan 2030 00:00:0
 bool time_parse_http(struct span s, int64_t *ret_ticks);
 /* Days of the proleptic Gregorian calendar, as the date-time parser needs them. */
 int64_t days_from_civil(int year, int month, int day);
+int days_in_month(int year, int month); /* month: 1 to 12 */
 
 /* Fills text with n random characters of `alphabet` (of at most 256) and a NUL. */
 void random_text(char *text, size_t n, const char *alphabet);
@@ -81,6 +82,7 @@ bool utf8_is_space(uint32_t c); /* what .NET calls white space */
 /* Appends s with every ill-formed byte sequence replaced by U+FFFD. */
 void utf8_add_repaired(struct buf *b, struct span s);
 /* True if all code points of s are white space (or s is empty). */
+bool utf8_is_valid(struct span s);
 bool utf8_is_blank(struct span s);
 
 /* .NET's int.TryParse / long.TryParse with NumberStyles.Integer: blanks around, a sign, digits. */

@@ -90,7 +90,7 @@ static int parse_chunk_size(struct span line, int64_t *ret_size)
 			return -EBADMSG;
 		size = size * 16 + hex_digit(line.p[i]);
 	}
-	if (i == 0 || (i < line.n && line.p[i] != ';' && line.p[i] != ' '))
+	if (i == 0 || (i < line.n && line.p[i] != ';'))
 		return -EBADMSG;
 	*ret_size = size;
 	return 0;

@@ -96,6 +96,14 @@ enum framing {
 	FRAMING_CHUNKED,
 };
 
+static void add_cors(const struct request *r, struct buf *b)
+{
+	buf_adds(b, "Access-Control-Allow-Origin: *\r\n");
+	if (!r->is_preflight)
+		buf_adds(b, "Access-Control-Expose-Headers: Content-Range,Accept-Ranges,Content-Length,ETag,"
+			    "Last-Modified\r\n");
+}
+
 static void build_head(struct request *r, struct buf *b, int status, const char *content_type,
 		       enum framing framing, int64_t length)
 {
@@ -118,7 +126,7 @@ static void build_head(struct request *r, struct buf *b, int status, const char 
 	else if (framing == FRAMING_CHUNKED && !r->http10)
 		buf_adds(b, "Transfer-Encoding: chunked\r\n");
 	if (request_header(r, "Origin").p)
-		buf_adds(b, "Access-Control-Allow-Origin: *\r\n");
+		add_cors(r, b);
 	buf_addspan(b, buf_span(&r->out_headers));
 	buf_add(b, "\r\n", 2);
 }
@@ -163,8 +171,8 @@ static int send_whole(struct request *r, int status, const char *content_type, e
 
 int reply_empty(struct request *r, int status)
 {
-	/* An answer to HEAD says nothing of a length, unless it is of an exception. */
-	bool silent = r->is_head && status != 500;
+	/* An answer to HEAD says nothing of a length, unless it is of an exception or of a refused head. */
+	bool silent = r->is_head && status != 500 && !(status == 400 && r->must_close);
 
 	return send_whole(r, status, NULL, silent ? FRAMING_NONE : FRAMING_LENGTH, SPAN(""));
 }

@@ -34,7 +34,8 @@ static int head_length(struct span s)
 	if (!line_end)
 		return s.n >= REQUEST_LINE_BYTES ? -414 : 0;
 	size_t headers = (size_t)(line_end + 1 - s.p);
-	size_t end = s.n < headers + REQUEST_HEADERS_BYTES ? s.n : headers + REQUEST_HEADERS_BYTES;
+	/* The empty line does not count. */
+	size_t max = headers + REQUEST_HEADERS_BYTES + 2, end = s.n < max ? s.n : max;
 	for (size_t at = headers; at < end;) {
 		const char *nl = memchr(s.p + at, '\n', end - at);
 		if (!nl)
@@ -44,7 +45,7 @@ static int head_length(struct span s)
 		if (len == 2 && nl[-1] == '\r')
 			return (int)at;
 	}
-	return end == headers + REQUEST_HEADERS_BYTES ? -431 : 0;
+	return end == max ? -431 : 0;
 }
 
 /* Reads until the head is whole. Lone line ends before a request line are skipped, as old clients send them.
@@ -114,7 +115,8 @@ static int parse_header_line(struct request *r, struct span line)
 		return 400;
 	struct header h = {.name = {line.p, (size_t)(colon - line.p)}};
 	h.value = span_trim((struct span){colon + 1, line.n - h.name.n - 1});
-	if (!is_token(h.name) || memchr(h.value.p, '\r', h.value.n) || memchr(h.value.p, 0, h.value.n))
+	if (!is_token(h.name) || memchr(h.value.p, '\r', h.value.n) || memchr(h.value.p, 0, h.value.n) ||
+	    !utf8_is_valid(h.value))
 		return 400;
 	if (r->n_headers == REQUEST_HEADERS_MAX)
 		return 431;
@@ -132,7 +134,7 @@ struct span request_header(const struct request *r, const char *name)
 	return (struct span){NULL, 0};
 }
 
-static size_t count_headers(const struct request *r, const char *name)
+size_t request_header_count(const struct request *r, const char *name)
 {
 	size_t n = 0;
 
@@ -155,13 +157,33 @@ static bool has_list_item(struct span list, const char *item)
 	return false;
 }
 
+/* A name or an address, and perhaps a port. */
+static bool is_host(struct span s)
+{
+	if (s.n == 0)
+		return true;
+	const char *colon = memrchr(s.p, ':', s.n), *bracket = memrchr(s.p, ']', s.n);
+	if (s.p[0] == '[' && !bracket)
+		return false;
+	if (colon && (!bracket || colon > bracket)) {
+		for (const char *p = colon + 1; p < s.p + s.n; p++)
+			if (*p < '0' || *p > '9')
+				return false;
+		s.n = (size_t)(colon - s.p);
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || strchr("\"#%/<>?@\\^`{|}", s.p[i]))
+			return false;
+	return true;
+}
+
 /* Which host the request is for must be said once, and an absolute target must say the same. */
 static int check_host(struct request *r)
 {
 	struct span host = request_header(r, "Host");
-	size_t n = count_headers(r, "Host");
+	size_t n = request_header_count(r, "Host");
 
-	if (n > 1 || (n == 0 && !r->http10))
+	if (n > 1 || (n == 0 && !r->http10) || !is_host(host))
 		return 400;
 	if (r->target.p[0] == '/' || span_eq(r->target, SPAN("*")))
 		return 0;
@@ -182,18 +204,21 @@ static int check_framing(struct request *r)
 		    length = request_header(r, "Content-Length");
 	struct span connection = request_header(r, "Connection");
 
-	if (count_headers(r, "Content-Length") > 1)
+	if (request_header_count(r, "Content-Length") > 1)
 		return 400;
 	if (coding.p) {
 		if (!span_eq_ci(coding, SPAN("chunked")) || r->http10)
 			return 400;
 		r->body_kind = BODY_CHUNKED;
+		r->must_close = length.p != NULL; /* who believed the length is out of step now */
 	} else if (length.p) {
 		if (length.n == 0 || length.p[0] == '-' || length.p[0] == '+' ||
 		    !parse_int64(length, &r->body_length))
 			return 400;
 		r->body_kind = r->body_length ? BODY_LENGTH : BODY_NONE;
 		r->body_left = r->body_length;
+	} else if (r->http10 && (span_eq(r->method, SPAN("PUT")) || span_eq(r->method, SPAN("POST")))) {
+		return 400; /* HTTP/1.0 has no other way to say that there is no body */
 	}
 	r->expects_continue = !r->http10 && span_eq_ci(request_header(r, "Expect"), SPAN("100-continue"));
 	r->keep_alive =

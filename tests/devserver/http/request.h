@@ -32,7 +32,7 @@ struct request {
 	struct span method, target;
 	struct header headers[REQUEST_HEADERS_MAX];
 	size_t n_headers;
-	bool http10, keep_alive, is_head;
+	bool http10, keep_alive, is_head, is_preflight;
 
 	enum body_kind body_kind;
 	int64_t body_length; /* as announced (BODY_LENGTH) */
@@ -68,6 +68,7 @@ void request_done(struct request *r);
 
 /* First header of that name (case ignored); p is NULL if there is none. */
 struct span request_header(const struct request *r, const char *name);
+size_t request_header_count(const struct request *r, const char *name);
 bool request_has_body(const struct request *r);
 
 /* The next piece of the body, valid until the next call. 1: a piece, 0: the end, -EPIPE: the client is gone,
