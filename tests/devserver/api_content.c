@@ -4,6 +4,7 @@
 #include "api_content.h"
 
 #include "buckets.h"
+#include "conditions.h"
 #include "http/reply.h"
 #include "http/target.h"
 #include "mime.h"
@@ -38,51 +39,22 @@ static bool unchanged_at_first_look(const struct request *r, const struct conten
 
 	if (match.p && span_eq(match, buf_span(&c->etag)))
 		return true;
-	return since.p && time_parse_http(since, &date) && c->file.view.updated_at <= date + TICKS_PER_S;
+	/* The form of asctime, alone without a comma and not led by a digit, is not known here yet. */
+	bool known = since.n && (memchr(since.p, ',', since.n) || (since.p[0] >= '0' && since.p[0] <= '9'));
+	return known && time_parse_http(since, &date) && c->file.view.updated_at <= date + TICKS_PER_S;
 }
 
-/* Whether a list of tags holds ours. Weak ones count if asked for. */
-static bool list_has_tag(struct span list, struct span tag, bool weak)
+/* RFC 5987: everything but its attr-char is percent-encoded. */
+static void add_extended(struct buf *b, struct span name)
 {
-	while (list.n) {
-		const char *comma = memchr(list.p, ',', list.n);
-		struct span item =
-			span_trim((struct span){list.p, comma ? (size_t)(comma - list.p) : list.n});
-		if (span_eq(item, SPAN("*")))
-			return true;
-		if (weak && item.n > 2 && memcmp(item.p, "W/", 2) == 0)
-			item = (struct span){item.p + 2, item.n - 2};
-		if (span_eq(item, tag))
-			return true;
-		size_t step = comma ? (size_t)(comma - list.p) + 1 : list.n;
-		list.p += step;
-		list.n -= step;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		    (c && strchr("!#$&+-.^_`|~", c)))
+			buf_addc(b, c);
+		else
+			buf_addf(b, "%%%02X", (unsigned char)c);
 	}
-	return false;
-}
-
-/* The framework's own evaluation. 0: go on; 304 or 412. */
-static int second_look(const struct request *r, const struct content *c)
-{
-	struct span match = request_header(r, "If-Match"), none = request_header(r, "If-None-Match");
-	struct span since = request_header(r, "If-Unmodified-Since");
-	int64_t date;
-
-	if (match.p && !list_has_tag(match, buf_span(&c->etag), false))
-		return 412;
-	if (!match.p && since.p && time_parse_http(since, &date) && c->modified > date)
-		return 412;
-	return none.p && list_has_tag(none, buf_span(&c->etag), true) ? 304 : 0;
-}
-
-static bool range_still_holds(const struct request *r, const struct content *c)
-{
-	struct span condition = request_header(r, "If-Range");
-	int64_t date;
-
-	if (!condition.p || span_eq(condition, buf_span(&c->etag)))
-		return true;
-	return time_parse_http(condition, &date) && c->modified <= date;
 }
 
 static void add_disposition(struct request *r, struct span path)
@@ -108,7 +80,7 @@ static void add_disposition(struct request *r, struct span path)
 	buf_adds(&value, quote ? "attachment; filename=\"" : "attachment; filename=");
 	buf_addspan(&value, buf_span(&plain));
 	buf_adds(&value, quote ? "\"; filename*=UTF-8''" : "; filename*=UTF-8''");
-	target_encode(&value, name, false);
+	add_extended(&value, name);
 	reply_header(r, "Content-Disposition", buf_span(&value));
 }
 
@@ -128,7 +100,7 @@ static int send_range(struct request *r, const struct content *c)
 	int64_t first = 0, last = c->bytes.size - 1;
 	enum range range = RANGE_NONE;
 
-	if (range_still_holds(r, c))
+	if (condition_if_range(r, buf_span(&c->etag), c->modified) && request_header_count(r, "Range") == 1)
 		range = range_parse(request_header(r, "Range"), c->bytes.size, &first, &last);
 	reply_header(r, "Accept-Ranges", SPAN("bytes"));
 	if (query_get(r->query, "download", &download) && span_eq(buf_span(&download), SPAN("true")))
@@ -189,7 +161,7 @@ int content_reply(struct server *s, struct request *r, struct span path)
 	if (n < 0)
 		return n;
 	add_validators(r, &c);
-	int status = second_look(r, &c);
+	int status = condition_status(r, buf_span(&c.etag), c.modified);
 	if (status == 304)
 		return reply_not_modified(r);
 	return status ? reply_empty(r, status) : send_range(r, &c);

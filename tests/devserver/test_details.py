@@ -89,6 +89,56 @@ def _(world):
         assert_equal(c.request('GET', '/api/buckets?include_expired=%20true')[0], 200)
 
 
+# Contents
+
+@test('conditions: the strongest verdict wins, what cannot be read does not count', daemon=False)
+def _(world):
+    put(world, 'a')
+    old, future = http_date(-DAY_S), http_date(DAY_S)
+    cases = [
+        (200, ('If-Match', SHA)), (200, ('If-Match', '')), (200, ('If-Match', f'{TAG} x')), (412, ('If-Match', '"x"')),
+        (412, ('If-Match', f'W/{TAG}')), (200, ('If-Match', f'"x" {TAG}')), (200, ('If-Match', '"x"'), ('If-Match', TAG)),
+        (304, ('If-None-Match', f'"x" {TAG}')), (304, ('If-None-Match', '"x"'), ('If-None-Match', TAG)),
+        (304, ('If-None-Match', f'w/{TAG}')), (200, ('If-None-Match', f'{TAG} x')), (304, ('If-None-Match', '*')),
+        (200, ('If-Match', '*'), ('If-None-Match', '*')), (412, ('If-Match', '"x"'), ('If-None-Match', '*')),
+        (200, ('If-Match', SHA), ('If-None-Match', '"x"')),
+        (200, ('If-Modified-Since', old), ('If-None-Match', '*')),
+        (412, ('If-Unmodified-Since', old), ('If-Match', TAG)), (200, ('If-Unmodified-Since', future)),
+        (412, ('If-Unmodified-Since', 'Sun Nov  6 08:49:37 1994')), (412, ('If-Unmodified-Since', '06 Nov 1994 08:49:37 GMT')),
+        (412, ('If-Unmodified-Since', 'Sunday, 06-Nov-94 08:49:37 GMT')),
+        (412, ('If-Unmodified-Since', 'Sun, 06 Nov 1994 08:49:37 +0100')),
+        (200, ('If-Unmodified-Since', 'Mon, 06 Nov 1994 08:49:37 GMT')),    # it was a Sunday
+        (304, ('If-Modified-Since', 'Sunday, 31-Dec-34 23:59:59 GMT')), (200, ('If-Modified-Since', 'Mon, 31 Dec 2034 23:59:59 GMT')),
+    ]
+    for wanted, *lines in cases:
+        head = ''.join(f'{name}: {value}\r\n' for name, value in lines)
+        got = answer_to(world, f'GET /api/buckets/{world.bucket}/files/a/content HTTP/1.1\r\nHost: x\r\n{head}\r\n')
+        assert_equal(got[0], wanted, lines)
+
+
+@test('If-Range and Range: what cannot be read does not count', daemon=False)
+def _(world):
+    put(world, 'a')
+    target = f'/api/buckets/{world.bucket}/files/a/content'
+    with client(world) as c:
+        for value, wanted in ((TAG, 206), (f'W/{TAG}', 200), ('"x"', 200), (SHA, 206), ('*', 206), ('', 206), ('x', 206),
+                              (f'"x", {TAG}', 206), (http_date(DAY_S), 206), (http_date(-DAY_S), 200),
+                              ('1994-11-06T08:49:37Z', 206), ('06 Nov 1994 08:49:37 GMT', 200)):
+            assert_equal(c.request('GET', target, headers={'If-Range': value, 'Range': 'bytes=1-2'})[0], wanted, value)
+        for value, wanted in (('=0-1', 200), ('by tes=0-1', 200), ('@=0-1', 200), ('items=0-1', 206),
+                              ('bytes=' + '0' * 24 + '-1', 200)):
+            assert_equal(c.request('GET', target, headers={'Range': value})[0], wanted, value)
+    assert_equal(answer_to(world, f'GET {target} HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1\r\nRange: bytes=2-3\r\n\r\n')[0], 200)
+
+
+@test('a download name keeps the characters that RFC 5987 lets through', daemon=False)
+def _(world):
+    put(world, 'a+$&!^|`')
+    with client(world) as c:
+        headers = c.request('GET', f'/api/buckets/{world.bucket}/files/a%2B%24%26%21%5E%7C%60/content?download=true')[1]
+        assert_equal(headers['content-disposition'], "attachment; filename=a+$&!^|`; filename*=UTF-8''a+$&!^|`")
+
+
 # HTTP
 
 @test('heads: methods in any case, hosts that are none, bytes that are no UTF-8', daemon=False)
