@@ -139,6 +139,28 @@ def _(world):
         assert_equal(headers['content-disposition'], "attachment; filename=a+$&!^|`; filename*=UTF-8''a+$&!^|`")
 
 
+# JSON bodies
+
+@test('JSON is read as strictly, and as leniently, as by the original', daemon=False)
+def _(world):
+    target = f'/api/buckets/{world.bucket}/tokens'
+    nested = ['{"a":' * n + '1' + '}' * n for n in (64, 65)]
+    cases = {'null': 201, '\ufeff{}': 201, '{"max_uploads":" 3"}': 400, '{"max_uploads":"-3"}': 201, '{"x":NaN}': 400,
+             '{"x":Infinity}': 400, '{"x":"NaN Infinity ./\'"}': 201, '{"a":"\t"}': 400, '{"a":1.}': 400, '{"a":1.5}': 201,
+             '{}\0': 400, '{"a":"\\ud83c\\udf89"}': 201,
+             '{"a":"\\\\ud800"}': 201, nested[0]: 201, nested[1]: 400}
+    with client(world) as c:
+        for body, wanted in cases.items():
+            got = c.request('POST', target, body.encode(), {'Content-Type': 'application/json'})
+            assert_equal(got[0], wanted, body[:40])
+        for name, wanted in (('\\ud800x', 400), ('\\udc00', 400), ('\\ud83c\\udf89', 201), ('\\\\ud800', 201)):
+            got = c.request('POST', '/api/buckets', b'{"name":"%s"}' % name.encode(), {'Content-Type': 'application/json'})
+            assert_equal(got[0], wanted, name)
+        for kind, body, wanted in (('text/plain', None, 415), ('text/foo+json', b'{}', 415), ('application/x+json', b'{}', 201),
+                                   ('application/json', None, 201)):
+            assert_equal(c.request('POST', target, body, {'Content-Type': kind})[0], wanted, kind)
+
+
 # HTTP
 
 @test('heads: methods in any case, hosts that are none, bytes that are no UTF-8', daemon=False)
