@@ -52,24 +52,39 @@ static bool parse_zone(const char *p, int *ret_minutes, bool *ret_with_zone)
 	*ret_with_zone = *p != 0;
 	if (*p == 0 || strcmp(p, "Z") == 0 || strcmp(p, "z") == 0)
 		return true;
-	if (sscanf(p, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) < 2 || (sign != '+' && sign != '-'))
+	if ((sscanf(p, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) != 3 || !end) &&
+	    (sscanf(p, "%c%2d%2d%n", &sign, &hours, &minutes, &end) != 3 || !end)) {
+		minutes = 0;
+		if (sscanf(p, "%c%2d%n", &sign, &hours, &end) != 2)
+			return false;
+	}
+	if (sign != '+' && sign != '-')
 		return false;
-	if (end == 0)
-		end = 3;
 	if (p[end] != 0 || hours > 14 || minutes > 59)
 		return false;
 	*ret_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
 	return true;
 }
 
+/* yyyy-MM-ddTHH:mm, each number in full. */
+static bool has_all_digits(const char *text)
+{
+	static const char shape[] = "0000-00-00T00:00";
+
+	for (size_t i = 0; shape[i]; i++)
+		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+			return false;
+	return true;
+}
+
 static bool parse_date_time(struct span s, struct expiry *e)
 {
-	_cleanup_free_ char *text = span_dup(s);
+	_cleanup_free_ char *text = span_dup(span_trim(s));
 	int year, month, day, hour, minute, second = 0, used = 0, zone;
 	int64_t fraction = 0;
 
-	if (!text || sscanf(text, "%4d-%2d-%2dT%2d:%2d%n", &year, &month, &day, &hour, &minute, &used) != 5 ||
-	    !used)
+	if (!text || !has_all_digits(text) ||
+	    sscanf(text, "%4d-%2d-%2dT%2d:%2d%n", &year, &month, &day, &hour, &minute, &used) != 5 || !used)
 		return false;
 	const char *p = text + used;
 	if (*p == ':') {
@@ -80,8 +95,8 @@ static bool parse_date_time(struct span s, struct expiry *e)
 	}
 	if (!parse_fraction(&p, &fraction) || !parse_zone(p, &zone, &e->with_zone))
 		return false;
-	if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-	    second > 59)
+	if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
+	    minute > 59 || second > 59)
 		return false;
 	int64_t seconds =
 		days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone * 60;

@@ -161,6 +161,15 @@ def _(world):
             assert_equal(c.request('POST', target, body, {'Content-Type': kind})[0], wanted, kind)
 
 
+@test('expiry: dates that exist, numbers in full, zones without a colon, blanks around', daemon=False)
+def _(world):
+    with client(world) as c:
+        for text, wanted in (('2030-02-30T00:00:00Z', 400), ('2030-02-29T00:00:00Z', 400), ('2028-02-29T00:00:00Z', 201),
+                             ('2030-1-1T0:0:0', 400), ('2030-01-01T00:00:00-0200', 201), (' 2030-01-01T00:00:00Z ', 201)):
+            body = json.dumps({'name': 'x', 'expires_in': text}).encode()
+            assert_equal(c.request('POST', '/api/buckets', body, {'Content-Type': 'application/json'})[0], wanted, text)
+
+
 # HTTP
 
 @test('heads: methods in any case, hosts that are none, bytes that are no UTF-8', daemon=False)
