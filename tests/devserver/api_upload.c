@@ -16,6 +16,7 @@
 #include "path_rules.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Returned by the callbacks of the parser when a refusal text is set. */
 #define REFUSED 1
@@ -238,6 +239,15 @@ static int receive_parts(struct upload *u, struct span boundary)
 	return n ? n : multipart_finish(&parser);
 }
 
+static bool is_form_data(struct span type)
+{
+	const char *semicolon = type.p ? memchr(type.p, ';', type.n) : NULL;
+
+	if (semicolon)
+		type.n = (size_t)(semicolon - type.p);
+	return span_eq_ci(span_trim(type), SPAN("multipart/form-data"));
+}
+
 int api_upload_multipart(struct server *s, struct request *r)
 {
 	_cleanup_upload_ struct upload u;
@@ -248,7 +258,7 @@ int api_upload_multipart(struct server *s, struct request *r)
 	upload_init(&u, s, r);
 	if (admit(s, r, &caller))
 		return 0;
-	if (type.n < 19 || !span_eq_ci((struct span){type.p, 19}, SPAN("multipart/form-data")))
+	if (!is_form_data(type))
 		return reply_errors(r, 400, "Expected multipart/form-data");
 	if (!multipart_boundary(type, &boundary))
 		return reply_errors(r, 400, "Missing multipart boundary");

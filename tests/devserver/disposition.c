@@ -138,7 +138,8 @@ bool disposition_parse(struct span s, struct disposition *ret)
 		skip_blanks(&s);
 		if (name.n == 0)
 			return false;
-		if (s.n && s.p[0] == '=') {
+		bool valued = s.n && s.p[0] == '=';
+		if (valued) {
 			s.p++, s.n--;
 			skip_blanks(&s);
 			if (s.n && s.p[0] == '"') {
@@ -148,6 +149,8 @@ bool disposition_parse(struct span s, struct disposition *ret)
 				value = take_token(&s);
 			}
 		}
+		if (!valued) /* a bare name says nothing */
+			continue;
 		if (span_eq_ci(name, SPAN("name")) && !ret->has_name) {
 			ret->has_name = true;
 			add_plain(&ret->name, value);

@@ -26,9 +26,11 @@ bool multipart_boundary(struct span type, struct buf *ret)
 		type.n -= (size_t)(semicolon + 1 - type.p);
 		type.p = semicolon + 1;
 		struct span parameter = span_trim(type);
-		if (parameter.n < 9 || !span_eq_ci((struct span){parameter.p, 9}, SPAN("boundary=")))
+		const char *equals = memchr(parameter.p, '=', parameter.n);
+		size_t name_len = equals ? (size_t)(equals - parameter.p) : 0;
+		if (!span_eq_ci(span_trim((struct span){parameter.p, name_len}), SPAN("boundary")))
 			continue;
-		struct span value = {parameter.p + 9, parameter.n - 9};
+		struct span value = span_trim((struct span){equals + 1, parameter.n - name_len - 1});
 		if (value.n && value.p[0] == '"') {
 			const char *quote = memchr(value.p + 1, '"', value.n - 1);
 			if (!quote)
@@ -139,18 +141,24 @@ static int feed_boundary_line(struct multipart *m, struct span *piece)
 	return 0;
 }
 
+/* Two of them are one value to the original, which it cannot read then. */
 static struct span find_disposition(const struct multipart *m)
 {
+	struct span found = {NULL, 0};
+
 	for (size_t at = 0; at < m->line.n;) {
 		const char *lf = memmem(m->line.p + at, m->line.n - at, "\r\n", 2);
 		struct span line = {m->line.p + at, (size_t)(lf - (m->line.p + at))};
 		const char *colon = memchr(line.p, ':', line.n);
-		if (colon &&
-		    span_eq_ci((struct span){line.p, (size_t)(colon - line.p)}, SPAN("Content-Disposition")))
-			return span_trim((struct span){colon + 1, line.n - (size_t)(colon + 1 - line.p)});
+		if (colon && span_eq_ci((struct span){line.p, (size_t)(colon - line.p)},
+					SPAN("Content-Disposition"))) {
+			if (found.p)
+				return (struct span){NULL, 0};
+			found = span_trim((struct span){colon + 1, line.n - (size_t)(colon + 1 - line.p)});
+		}
 		at += line.n + 2;
 	}
-	return (struct span){NULL, 0};
+	return found;
 }
 
 static int feed_headers(struct multipart *m, struct span *piece)
@@ -161,7 +169,8 @@ static int feed_headers(struct multipart *m, struct span *piece)
 		return r;
 	size_t n = m->line.n - m->line_start;
 	if (n > 2) {
-		if (!memchr(m->line.p + m->line_start, ':', n) || ++m->n_headers > MULTIPART_HEADERS_MAX)
+		const char *colon = memchr(m->line.p + m->line_start, ':', n);
+		if (!colon || colon == m->line.p + m->line_start || ++m->n_headers > MULTIPART_HEADERS_MAX)
 			return -EPROTO;
 		m->line_start = m->line.n;
 		return 0;

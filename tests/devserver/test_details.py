@@ -204,5 +204,23 @@ def _(world):
         assert_equal((headers['access-control-allow-methods'], 'access-control-expose-headers' in headers), ('PUT', False))
 
 
+# Multipart
+
+@test('multipart: its type to the letter, one disposition a part, headers with names, parameters with values', daemon=False)
+def _(world):
+    def post(part_head, kind='multipart/form-data; boundary=b'):
+        body = b'--b\r\n' + part_head + b'\r\n\r\nx\r\n--b--\r\n'
+        with client(world) as c:
+            status, _, answer = c.request('POST', f'/api/buckets/{world.bucket}/upload', body, {'Content-Type': kind})
+            return status, answer and json.loads(answer)
+    good = b'Content-Disposition: form-data; name="file"; filename="a"'
+    assert_equal(post(good, 'multipart/form-datax; boundary=b'), (400, {'error': 'Expected multipart/form-data'}))
+    assert_equal(post(good, 'multipart/form-data; boundary = b')[0], 201)
+    assert_equal(post(good + b'\r\n' + good), (201, {'uploaded': []}))
+    assert_equal(post(b': x\r\n' + good)[0], 500)
+    assert_equal(post(b'Content-Disposition: form-data; name="file"; filename'), (201, {'uploaded': []}))
+    assert_equal(post(b'Content-Disposition: form-data; name="file"; filename=')[0], 400)
+
+
 if __name__ == '__main__':
     sys.exit(main())
