@@ -27,10 +27,10 @@ static bool stays_as_it_is(uint32_t c, enum json_encoder encoder)
 		return false;
 	if (encoder == JSON_STRICT)
 		return c < 0x7f && !strchr("\"&'+<>`\\", (int)c);
-	/* Control, private and line separating characters and what is beyond the BMP are escaped even here.
-	 */
-	return !(c >= 0x80 && c <= 0x9f) && c != 0x2028 && c != 0x2029 && !(c >= 0xe000 && c <= 0xf8ff) &&
-	       c != 0xfeff && !(c >= 0xfff9 && c <= 0xfffb) && c < 0xfffe;
+	/* Control and private characters, blanks other than the space and what is beyond the BMP are escaped
+	 * even here. */
+	return !(c >= 0x80 && c <= 0x9f) && !(c > 0x20 && utf8_is_space(c)) &&
+	       !(c >= 0xe000 && c <= 0xf8ff) && c != 0xfeff && c < 0xfffe;
 }
 
 static bool add_short_escape(struct buf *b, uint32_t c, enum json_encoder encoder)

@@ -170,6 +170,13 @@ def _(world):
             assert_equal(c.request('POST', '/api/buckets', body, {'Content-Type': 'application/json'})[0], wanted, text)
 
 
+@test('JSON answers escape blanks other than the space, and no format characters', daemon=False)
+def _(world):
+    put(world, 'a\u00a0\u2003\u3000\ufff9 b')
+    body = world.server.rest.request('GET', f'/api/buckets/{world.bucket}/files')[2]
+    assert r'"path":"a\u00A0\u2003\u3000%s b"' % '\ufff9' in body.decode(), body
+
+
 # HTTP
 
 @test('heads: methods in any case, hosts that are none, bytes that are no UTF-8', daemon=False)
