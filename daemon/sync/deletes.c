@@ -72,11 +72,48 @@ static int hold(struct item *it, enum index_hold_reason reason)
 	return r;
 }
 
-/* Holds what may not be sent; false when the index failed. What remains on the list may go. */
-static bool pass_guard(struct pair *p)
+static bool would_be_mass(struct pair *p, int64_t pending)
 {
 	const struct settings *s = p->engine->p.settings;
-	int64_t now = clock_monotonic_ms(), pending = 0;
+
+	return guard_must_hold(p->guard, clock_monotonic_ms(), p->ip.files, pending,
+			       pair_setting(p, p->spec->max_deletes, s->max_deletes),
+			       pair_setting(p, p->spec->max_delete_percent, s->max_delete_percent));
+}
+
+/* Deletions on their way here: settling, or settled and to be looked at. */
+static int64_t coming(struct pair *p)
+{
+	int64_t n = (int64_t)settle_count_gone(p->settle);
+	size_t cursor = 0;
+	struct item *it;
+
+	while ((it = strmap_next(p->items, &cursor)))
+		n += it->gone_settled && it->state != ITEM_DELETE;
+	return n;
+}
+
+/* `rm -r` of a large directory takes its time: the first of its deletions have settled while the last are
+ * being made. Together with what settles still they would be held, so that is waited for; or it is no
+ * deletion after all (a program that writes its files anew). */
+static bool others_come(struct pair *p, int64_t pending)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!would_be_mass(p, pending + coming(p))) {
+		p->gather_until_ms = 0;
+		return false;
+	}
+	if (!p->gather_until_ms)
+		p->gather_until_ms = now + p->engine->p.settings->delete_settle_ms * DELETE_GATHER;
+	return now < p->gather_until_ms;
+}
+
+/* Holds what may not be sent; false when the index failed, or nothing may go yet. What remains on the list
+ * may go. */
+static bool pass_guard(struct pair *p)
+{
+	int64_t pending = 0;
 	struct item *it, *next;
 	int r = 0;
 
@@ -86,9 +123,12 @@ static bool pass_guard(struct pair *p)
 	TAILQ_FOREACH(it, &p->deletes, link)
 		pending += !it->confirmed && !it->held && !is_excused(it);
 
-	bool mass = guard_must_hold(p->guard, now, p->ip.files, pending,
-				    pair_setting(p, p->spec->max_deletes, s->max_deletes),
-				    pair_setting(p, p->spec->max_delete_percent, s->max_delete_percent));
+	bool mass = would_be_mass(p, pending);
+
+	if (mass)
+		p->gather_until_ms = 0;
+	else if (pending > 0 && others_come(p, pending))
+		return false;
 	int begun = index_begin(p->engine->p.index);
 
 	if (begun < 0) {
@@ -106,8 +146,10 @@ static bool pass_guard(struct pair *p)
 			r = hold(it, INDEX_HOLD_FIRST_SYNC);
 		else if (renamed_is_parked(it))
 			r = hold(it, INDEX_HOLD_RENAMED);
-		else if (mass && !it->excused)
+		else if (mass && !it->excused) {
+			guard_held(p->guard, clock_monotonic_ms());
 			r = hold(it, INDEX_HOLD_MASS);
+		}
 	}
 	int c = index_commit(p->engine->p.index);
 

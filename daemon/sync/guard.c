@@ -24,7 +24,7 @@ struct excuse {
 struct guard {
 	struct {
 		int64_t second;
-		int64_t sent;
+		int64_t sent, held;
 	} slots[SLOTS];
 
 	struct excuse *ring;            /* serial % cap is the place */
@@ -88,16 +88,32 @@ struct guard *guard_free(struct guard *g)
 	return NULL;
 }
 
-void guard_sent(struct guard *g, int64_t now_ms)
+/* Of the present second. */
+static size_t slot_of(struct guard *g, int64_t now_ms)
 {
 	int64_t second = now_ms / 1000;
 	size_t i = (size_t)(second % SLOTS);
 
 	if (g->slots[i].second != second) {
 		g->slots[i].second = second;
-		g->slots[i].sent = 0;
+		g->slots[i].sent = g->slots[i].held = 0;
 	}
-	g->slots[i].sent++;
+	return i;
+}
+
+void guard_sent(struct guard *g, int64_t now_ms)
+{
+	g->slots[slot_of(g, now_ms)].sent++;
+}
+
+void guard_held(struct guard *g, int64_t now_ms)
+{
+	g->slots[slot_of(g, now_ms)].held++;
+}
+
+static bool in_window(const struct guard *g, size_t slot, int64_t now_ms)
+{
+	return g->slots[slot].second >= 0 && g->slots[slot].second >= now_ms / 1000 - WINDOW_SECONDS;
 }
 
 int64_t guard_sent_in_window(const struct guard *g, int64_t now_ms)
@@ -105,8 +121,18 @@ int64_t guard_sent_in_window(const struct guard *g, int64_t now_ms)
 	int64_t n = 0;
 
 	for (size_t i = 0; i < SLOTS; i++)
-		if (g->slots[i].second >= 0 && g->slots[i].second >= now_ms / 1000 - WINDOW_SECONDS)
+		if (in_window(g, i, now_ms))
 			n += g->slots[i].sent;
+	return n;
+}
+
+static int64_t held_in_window(const struct guard *g, int64_t now_ms)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < SLOTS; i++)
+		if (in_window(g, i, now_ms))
+			n += g->slots[i].held;
 	return n;
 }
 
@@ -117,7 +143,8 @@ bool guard_must_hold(const struct guard *g, int64_t now_ms, int64_t known, int64
 		return false;
 
 	int64_t sent = guard_sent_in_window(g, now_ms);
-	int64_t gone = pending + sent, before = known + sent;
+	int64_t gone = pending + sent + held_in_window(g, now_ms);
+	int64_t before = known + sent; /* what is held is known still */
 
 	if (gone > max_deletes)
 		return true;

@@ -22,6 +22,8 @@ bool guard_must_hold(const struct guard *g, int64_t now_ms, int64_t known, int64
 		     int64_t max_deletes, int64_t max_delete_percent);
 /* One deletion was sent. */
 void guard_sent(struct guard *g, int64_t now_ms);
+/* One was held as part of a mass deletion: what trickles in after it in the same minute belongs to it. */
+void guard_held(struct guard *g, int64_t now_ms);
 /* Counted by the second: a deletion counts for a minute, and up to a second longer. */
 int64_t guard_sent_in_window(const struct guard *g, int64_t now_ms);
 

@@ -51,6 +51,9 @@
 #define LIST_PAGE       1000 /* the server's maximum */
 #define DELETE_RUN                                                                                           \
 	16 /* deletions per look-up: few enough that the look-up is fresh even at 400 ms a request */
+#define DELETE_GATHER                                                                                        \
+	10 /* times delete_settle_ms: so long deletions wait for others that settle, where together they are \
+	      a mass deletion; then churn that never ends would hold them up for ever */
 #define DELETE_MAX                                                                                           \
 	100000 /* deletions remembered while they wait; the scan that finds the rest comes later             \
 		*/
@@ -246,6 +249,7 @@ struct pair {
 	struct walk *walk;
 	struct backoff walk_backoff;
 	int64_t walk_not_before_ms; /* monotonic: the last one failed */
+	int64_t gather_until_ms;    /* monotonic: deletions wait so long for others that settle; 0: none do */
 	bool deletes_overflow;      /* some were not remembered: scan again when these are done */
 	bool settle_overflow;
 	bool full_check_after;   /* look at the holds when the present full scan is done */

@@ -402,6 +402,15 @@ size_t settle_count(const struct settle *s)
 	return s->n_waiting;
 }
 
+size_t settle_count_gone(const struct settle *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_waiting; i++)
+		n += s->heap[i]->kind == SETTLE_GONE;
+	return n;
+}
+
 int settle_each(const struct settle *s, settle_each_cb cb, void *arg)
 {
 	for (size_t i = 0; i < s->n_waiting; i++) {

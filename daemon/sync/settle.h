@@ -49,6 +49,7 @@ void settle_uploaded(struct settle *s, const char *path, int64_t now_ms, int64_t
 /* The file moved while it was read: settle again, longer. -ENOSPC and -ENOMEM as settle_hint. */
 _warn_unused_ int settle_moved(struct settle *s, const char *path, int64_t now_ms);
 size_t settle_count(const struct settle *s);
+size_t settle_count_gone(const struct settle *s); /* of them those that are deletions by now; looks at each */
 /* Every waiting path, in no order; nothing may be changed meanwhile. cb < 0 stops and is returned. */
 typedef int (*settle_each_cb)(void *arg, const char *path);
 int settle_each(const struct settle *s, settle_each_cb cb, void *arg);

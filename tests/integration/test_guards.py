@@ -45,6 +45,40 @@ def _(w):
     assert_equal(len(w.remote()), 121)
 
 
+@test('a mass deletion that takes longer than deletions settle is held as a whole', files=TREE,
+      settings={'delete_settle_ms': 500})
+def _(w):
+    for name in TREE:
+        os.unlink(w.path(name))
+        time.sleep(0.002)   # as slow as a disk
+    wait_held(w, 120)
+    assert_equal(len(w.remote()), 120)
+
+
+@test('files deleted and made again without end hold up no other deletion for ever', files=TREE,
+      settings={'delete_settle_ms': 600})
+def _(w):
+    stop = threading.Event()
+
+    def churn():
+        while not stop.is_set():
+            for name in list(TREE)[:40]:
+                os.unlink(w.path(name))
+            for name in list(TREE)[:40]:
+                w.write(name, TREE[name])
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        gone = list(TREE)[-1]
+        os.unlink(w.path(gone))
+        w.wait_status(lambda s: gone not in w.remote(), what='the one that stays away to go')
+    finally:
+        stop.set()
+        thread.join()
+    w.sync()
+    w.assert_equal_sides()
+
+
 @test('confirm carries a held deletion out', files=TREE)
 def _(w):
     delete_all(w)

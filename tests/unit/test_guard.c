@@ -243,6 +243,18 @@ START_TEST(test_excuse_model)
 }
 END_TEST
 
+/* The rest of a mass deletion that trickles in is held with it, for a minute. */
+START_TEST(test_held_count)
+{
+	for (int i = 0; i < 31; i++)
+		guard_held(g, 1000);
+	ck_assert(hold(2000, 120, 1));
+	ck_assert(hold(61000, 120, 1));
+	ck_assert(!hold(63000, 120, 1));
+	ck_assert_int_eq(guard_sent_in_window(g, 2000), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("guard");
@@ -259,6 +271,7 @@ int main(void)
 	tcase_add_test(tc, test_many_moves);
 	tcase_add_test(tc, test_limit_of_moves);
 	tcase_add_test(tc, test_excuse_model);
+	tcase_add_test(tc, test_held_count);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);
 }
