@@ -38,10 +38,13 @@ static bool remove_dead_content(struct store *s)
 	sqlite3_reset(st);
 	if (sha.n == 0 || store_begin(s) < 0)
 		return false;
-	contents_remove(&s->contents, sha.p, place, size);
 	st = store_prepare(s, ST_CONTENT_DELETE);
 	store_bind(st, 1, buf_span(&sha));
-	return store_run(s, st) == 0;
+	if (store_run(s, st) < 0 || store_commit(s) < 0)
+		return false;
+	/* Only now: a kill in between leaves bytes without a row, never a row without bytes. */
+	contents_remove(&s->contents, sha.p, place, size);
+	return true;
 }
 
 void cleaner_run(struct store *s)
