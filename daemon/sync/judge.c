@@ -323,11 +323,10 @@ void judge_written(struct item *it, const struct remote_version *v, const char *
 void judge_deleted(struct item *it, const char *message)
 {
 	struct pair *p = it->pair;
-	struct index *index = p->engine->p.index;
-	int r = index_drop(index, p->ip.key, it->path);
+	int r = index_drop(p->engine->p.index, p->ip.key, it->path);
 
 	if (r >= 0)
-		r = index_hold_drop(index, p->ip.key, it->path);
+		r = clear_lists(it, true);
 	guard_sent(p->guard, clock_monotonic_ms());
 	if (r < 0) {
 		pair_index_failed(p, r);
@@ -400,6 +399,8 @@ bool judge_settle(struct item *it, int *ret_error)
 			r = drop_row(it);
 		if (r >= 0)
 			r = judge_hold(it, INDEX_HOLD_FOREIGN, false, &it->r.version, it->r.version.size);
+		if (r >= 0)
+			r = clear_lists(it, false);
 		break;
 	case PLAN_LEAVE: r = clear_lists(it, true); break;
 	case PLAN_MARK_GONE:

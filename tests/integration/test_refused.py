@@ -117,6 +117,28 @@ def _(w):
     assert 'keep05' in w.remote() and 'keep06' not in w.remote()
 
 
+@test('deletions of who does not own the bucket are parked; with the owner\'s key they are carried out and forgotten',
+      pair=False, files={'a': b'1', **MANY})
+def _(w):
+    keys = [w.server.ask('POST', '/api/keys', {'name': name})['key'] for name in ('owner', 'guest')]
+    w.daemon.login(w.server.url, keys[0])
+    w.bucket = w.daemon.call('remote.CreateBucket', {'name': 'owned', 'expires_in': 'never'})['bucket']['id']
+    w.daemon.login(w.server.url, keys[1])
+    w.daemon.add(w.root, w.bucket)
+    w.sync()
+    os.unlink(w.path('a'))
+    os.unlink(w.path('keep00'))
+    wait_until(lambda: [s['path'] for s in w.daemon.skipped() if s['reason'] == 'not_owner'] == ['a', 'keep00'], 30,
+               'both parked', w.check_alive)
+    assert_equal(w.daemon.status()['in_sync'], False)
+    w.server.put(w.bucket, 'keep00', b'of another client')     # foreign from now on, no longer a deletion of ours
+    w.daemon.login(w.server.url, keys[0])
+    wait_until(lambda: 'a' not in w.remote() and w.daemon.held(), 30, 'the owner deletes', w.check_alive)
+    assert_equal([(h['path'], h['reason']) for h in w.daemon.held()], [('keep00', 'foreign')])
+    w.sync()
+    assert_equal(w.daemon.skipped(), [])
+
+
 @test('429 with Retry-After is the server asking for peace, not a refusal', files=MANY)
 def _(w):
     fault = w.server.fault('status', 'put', status=429, headers={'Retry-After': '1'}, times=4)
