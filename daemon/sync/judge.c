@@ -284,9 +284,14 @@ static int hint_other_name(void *arg, const struct index_row *row)
 	struct item *it = arg;
 	struct pair *p = it->pair;
 
-	if (strcmp(row->path, it->path) != 0 &&
-	    settle_hint(p->settle, row->path, SETTLE_CLOSED, clock_monotonic_ms()) < 0)
+	if (strcmp(row->path, it->path) == 0)
+		return 0;
+	if (settle_hint(p->settle, row->path, SETTLE_CLOSED, clock_monotonic_ms()) >= 0) {
+		wait_linked(p, it->path, row->path);
+	} else {
 		p->settle_overflow = true;
+		wait_linked(p, it->path, NULL);
+	}
 	return 0;
 }
 
@@ -305,13 +310,14 @@ void judge_written(struct item *it, const struct remote_version *v, const char *
 		pair_index_failed(p, r);
 		return;
 	}
-	/* inotify says nothing about the other names of an inode that was written through this one. */
+	/* inotify says nothing about the other names of an inode that was written through this one. Just
+	 * linked: its other names are not known as such yet. A walk finds them by their ctime. */
 	if (it->found.linked &&
-	    index_linked(p->engine->p.index, p->ip.key, it->sig.ino, LINKED_MAX, hint_other_name, it) < 0)
+	    (index_linked(p->engine->p.index, p->ip.key, it->sig.ino, LINKED_MAX, hint_other_name, it) < 0 ||
+	     (!was_linked && !it->check_remote))) {
 		p->overflowed = true;
-	/* Just linked: its other names are not known as such yet. A walk finds them by their ctime. */
-	if (it->found.linked && !was_linked && !it->check_remote)
-		p->overflowed = true;
+		wait_linked(p, it->path, NULL);
+	}
 	if (was_new)
 		guard_appeared(p->guard, it->path, &v->digest, clock_monotonic_ms());
 	p->server->accepted_ms = clock_monotonic_ms();

@@ -495,6 +495,9 @@ void restores_cancel(struct pair *p);
 
 /* --- wait.c --- */
 void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again);
+/* The upload of path, not yet done, shows that another name of its inode (NULL: one that a walk of the whole
+ * tree will find) is different too. */
+void wait_linked(struct pair *p, const char *path, const char *other);
 void wait_walk_begins(struct pair *p); /* of the whole tree */
 void wait_scan_ended(struct pair *p);
 void wait_check(struct pair *p);

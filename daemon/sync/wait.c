@@ -5,9 +5,15 @@
 #include "sync/pair.h"
 #include <errno.h>
 
+/* A path that is still awaited. */
+struct awaited {
+	bool linked; /* for another name of its inode: what its own upload finds is later than the call */
+	char path[];
+};
+
 struct wait_pair {
 	struct pair *pair;
-	struct strmap *paths; /* still awaited; the keys are the values */
+	struct strmap *paths; /* struct awaited */
 	bool scan;            /* a scan ran or was queued: what it finds belongs to the barrier too */
 	bool overflow;        /* … or is to come: a walk of the whole tree that begins after the call */
 	bool over, reached;   /* reached: what was different at the call is on the server */
@@ -29,12 +35,12 @@ struct engine_wait {
 static void clear_paths(struct wait_pair *w)
 {
 	size_t cursor = 0;
-	char *key;
+	struct awaited *a;
 
 	if (!w->paths)
 		return;
-	while ((key = strmap_next(w->paths, &cursor)))
-		free(key);
+	while ((a = strmap_next(w->paths, &cursor)))
+		free(a);
 	w->paths = strmap_free(w->paths);
 }
 
@@ -98,16 +104,21 @@ static bool stuck(struct pair *p)
 	return blocked(p) && !walk_pending(p) && !items_active(p) && !settle_count(p->settle);
 }
 
-static bool add_path(struct wait_pair *w, const char *path)
+static bool add_path(struct wait_pair *w, const char *path, bool linked)
 {
-	char *key;
+	size_t size = strlen(path) + 1;
+	struct awaited *a;
 
 	if (strmap_get(w->paths, path))
 		return true;
-	key = strdup(path);
-	if (key && strmap_put(w->paths, key, key) >= 0)
+	a = malloc(sizeof *a + size);
+	if (!a)
+		return false;
+	a->linked = linked;
+	memcpy(a->path, path, size);
+	if (strmap_put(w->paths, a->path, a) >= 0)
 		return true;
-	free(key);
+	free(a);
 	return false;
 }
 
@@ -117,12 +128,12 @@ static void add_active(struct wait_pair *w)
 	struct item *it;
 
 	while ((it = strmap_next(w->pair->items, &cursor)))
-		add_path(w, it->path);
+		add_path(w, it->path, false);
 }
 
 static int add_settling(void *arg, const char *path)
 {
-	return add_path(arg, path) ? 0 : -ENOMEM;
+	return add_path(arg, path, false) ? 0 : -ENOMEM;
 }
 
 static void check_one(struct wait_pair *w)
@@ -165,11 +176,27 @@ void wait_item_done(struct pair *p, const char *path, uint64_t seq, bool again)
 			/* Changed again while it was at work since before the call: its next round counts,
 			 * later ones need not. */
 			if (w->pairs[i].pair == p && w->pairs[i].paths && (!again || seq > w->pairs[i].seq)) {
-				char *key = strmap_remove(w->pairs[i].paths, path);
+				struct awaited *a = strmap_remove(w->pairs[i].paths, path);
 
-				free(key);
+				free(a);
 			}
 	wait_check(p);
+}
+
+void wait_linked(struct pair *p, const char *path, const char *other)
+{
+	struct engine_wait *w;
+
+	LIST_FOREACH(w, &p->engine->waits, link)
+		for (size_t i = 0; i < w->n; i++) {
+			struct wait_pair *x = &w->pairs[i];
+			struct awaited *a = x->pair == p && x->paths ? strmap_get(x->paths, path) : NULL;
+
+			if (!a || a->linked)
+				continue;
+			if (!other || !add_path(x, other, true))
+				x->scan = x->overflow = true;
+		}
 }
 
 void wait_walk_begins(struct pair *p)

@@ -121,6 +121,31 @@ def _(w):
     assert_equal(set(w.remote().values()), {digest(b'FIRST')})
 
 
+@test('wait knows that a write through one name changes the others', files={'first/a%d' % i: b'%d' % i for i in range(20)})
+def _(w):
+    os.mkdir(w.path('then'))
+    for i in range(20):
+        os.link(w.path(f'first/a{i}'), w.path(f'then/b{i}'))
+    w.sync()
+    w.assert_equal_sides()
+    for way in ('first/a', 'then/b'):
+        for i in range(20):
+            with open(w.path(f'{way}{i}'), 'r+b') as f:
+                f.write(b'through ' + way.encode())
+        w.sync()
+        w.assert_equal_sides()
+    for i in range(20):     # new, linked and written to before anybody looks
+        w.write(f'first/new{i}', b'new')
+        os.link(w.path(f'first/new{i}'), w.path(f'then/other{i}'))
+    w.sync()
+    w.assert_equal_sides()
+    for i in range(20):
+        with open(w.path(f'then/other{i}'), 'r+b') as f:
+            f.write(b'written')
+    w.sync()
+    w.assert_equal_sides()
+
+
 @test('other bytes of the same size and mtime arrive', files={'doc': b'aaaa'})
 def _(w):
     before = os.stat(w.path('doc'))
