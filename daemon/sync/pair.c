@@ -252,6 +252,8 @@ void pair_remote_failed(struct pair *p, const struct remote_error *error, bool w
 		break;
 	case ERR_CANCELED: break;
 	default:
+		if (write && error->code == ERR_TOO_LARGE)
+			break; /* its sender names the file, or sends fewer together */
 		report_set_error(p, "the server answered: %d %s", error->status, error->message);
 		if (!write)
 			server_offline(p->server, p, error);

@@ -148,5 +148,19 @@ def _(w):
     assert_equal((w.server.fault_hits(fault), w.daemon.skipped()), (4, []))
 
 
+@test('a batch that is larger than the server takes goes in parts and is no error; a file that is, is named', pair=False,
+      server_arguments=('--max-upload-size', '50000'), files={f'f{i}': os.urandom(3000) for i in range(100)})
+def _(w):
+    w.daemon.add(w.root, w.bucket)
+    status = w.sync()
+    w.assert_equal_sides()
+    assert_equal((status.get('last_error'), status['errors']), (None, 0))
+    assert w.server.count('multipart') > 6, w.server.count('multipart')
+    w.write('large', os.urandom(3 << 20))
+    status = w.sync()
+    w.assert_equal_sides(skipped=['large'])
+    assert_equal((status['last_error'], status['errors']), ('large is larger than the server takes (413)', 1))
+
+
 if __name__ == '__main__':
     sys.exit(main())
