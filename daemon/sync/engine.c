@@ -629,6 +629,8 @@ static int rescan_one(struct pair *p, void *arg)
 	}
 	if (*encoded) /* it may name a file */
 		pair_hint(p, x->path, SETTLE_CLOSED);
+	if (p->trouble & TROUBLE_REMOTE_GONE)
+		pair_check_bucket(p); /* it may be back, or have been given more time */
 	walk_want(p, prefix, true, true, x->verify);
 	pair_arm_timers(p);
 	return 0;

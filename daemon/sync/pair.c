@@ -439,6 +439,8 @@ static void rescan_due(void *arg)
 {
 	struct pair *p = arg;
 
+	if (p->trouble & TROUBLE_REMOTE_GONE)
+		pair_check_bucket(p); /* it may be back, or have been given more time */
 	walk_want(p, "", true, true, false);
 }
 

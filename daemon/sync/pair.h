@@ -332,7 +332,8 @@ void pair_index_failed(struct pair *p, int error); /* a write to the index faile
 /* asked: by its user, who accepts with it that files are gone from the bucket. */
 void pair_resume_from_pause(struct pair *p, bool asked);
 void pair_arm_pause(struct pair *p);
-void pair_check_bucket(struct pair *p); /* at start and after a 404 only: the call is expensive */
+/* At start, after a 404 and, when asked, while it is gone: the call is expensive. */
+void pair_check_bucket(struct pair *p);
 void pair_warn_expiry(struct pair *p);
 
 /* --- engine.c --- */

@@ -432,6 +432,17 @@ def _(w):
     assert w.daemon.status().get('last_error'), w.daemon.status()
 
 
+@test('a bucket that expired and is given more time is seen by a rescan', files=TREE)
+def _(w):
+    w.server.ask('PATCH', f'/api/buckets/{w.bucket}', {'expires_in': '2020-01-01T00:00:00Z'})
+    w.write('new', b'new')
+    w.wait_status(lambda s: s['state'] == 'remote_gone', what='state remote_gone')
+    w.server.ask('PATCH', f'/api/buckets/{w.bucket}', {'expires_in': 'never'})
+    w.daemon.call('Rescan', {'name': 'docs'})
+    w.wait_status(lambda s: s['in_sync'], what='in sync again')
+    w.assert_equal_sides()
+
+
 @test('a bucket that is suddenly empty: remote_gone', files=TREE)
 def _(w):
     for path in list(w.remote()):
