@@ -80,12 +80,26 @@ void job_read_item(struct local_way *way, struct item *it)
 {
 	it->was_read = true;
 	it->read_error = local_way_read(way, it->local, (size_t)it->pair->batch_file_bytes, &it->data,
-					&it->len, &it->sig, &it->racy);
+					&it->len, &it->found, &it->racy);
 	if (it->read_error < 0)
 		return;
+	it->sig = it->found.sig;
 	it->read_error = digest_of(it->data, it->len, &it->l.digest);
 	it->l.has_digest = it->read_error == 0;
 	it->l.size = (int64_t)it->len;
+}
+
+/* What a scan has just seen as a regular file, and nothing is known of, is read without a look before. False:
+ * it is something else by now, or not to be sent. */
+static bool read_at_once(struct local_way *way, struct item *it)
+{
+	if (!it->scanned_file || it->row.synced ||
+	    ignore_path(&way->rules->ignore, it->local, false, NULL) != IGNORE_COVERED)
+		return false;
+	it->l = (struct plan_local){.presence = PLAN_FILE};
+	job_read_item(way, it);
+	it->was_read = it->read_error == 0;
+	return it->was_read;
 }
 
 /* Looks at every path of a job, and reads the first of those that will probably travel. The rows are known
@@ -107,6 +121,10 @@ static void prepare_run(struct worker_job *work)
 	for (size_t i = 0; i < j->n; i++) {
 		struct item *it = j->items[i];
 
+		if (bytes < PREPARE_BYTES && read_at_once(&way, it)) {
+			bytes += it->len;
+			continue;
+		}
 		local_way_inspect(&way, it->local, &it->found);
 		job_take_local(it);
 		if (bytes < PREPARE_BYTES && it->l.presence == PLAN_FILE && !it->l.has_digest &&

@@ -226,7 +226,7 @@ bool local_sig_racy(const struct index_sig *sig, int64_t now_ns)
 	return sig->ctime_ns >= since || (sig->mtime_ns >= since && sig->mtime_ns <= now_ns);
 }
 
-int local_sig_of(int fd, struct index_sig *ret_sig)
+static int file_of(int fd, struct local_state *ret_state)
 {
 	struct stat st;
 
@@ -234,12 +234,25 @@ int local_sig_of(int fd, struct index_sig *ret_sig)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	*ret_sig = (struct index_sig){
-		.size = st.st_size,
-		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-		.ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
-		.ino = st.st_ino,
+	*ret_state = (struct local_state){
+		.presence = PLAN_FILE,
+		.sig = {.size = st.st_size,
+			.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+			.ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
+			.ino = st.st_ino},
+		.linked = st.st_nlink > 1,
 	};
+	return 0;
+}
+
+int local_sig_of(int fd, struct index_sig *ret_sig)
+{
+	struct local_state state;
+	int r = file_of(fd, &state);
+
+	if (r < 0)
+		return r;
+	*ret_sig = state.sig;
 	return 0;
 }
 
@@ -267,26 +280,26 @@ bool local_is_secret(int fd, int64_t size)
 	return n < 0 || ignore_content_is_secret(head, (size_t)n);
 }
 
-static int open_regular(int root_fd, const char *local_path, struct index_sig *ret_sig)
+static int open_regular(int root_fd, const char *local_path, struct local_state *ret_state)
 {
 	/* O_NONBLOCK: between the look and the open the name may have become a FIFO. */
 	_cleanup_close_ int fd = fs_open_beneath(root_fd, local_path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return fd;
-	int r = local_sig_of(fd, ret_sig);
+	int r = file_of(fd, ret_state);
 	return r < 0 ? r : STEAL_FD(fd);
 }
 
 int local_open(int root_fd, const char *local_path, const struct local_rules *rules,
 	       struct index_sig *ret_sig)
 {
-	struct index_sig sig;
-	_cleanup_close_ int fd = open_regular(root_fd, local_path, &sig);
+	struct local_state state;
+	_cleanup_close_ int fd = open_regular(root_fd, local_path, &state);
 	if (fd < 0)
 		return fd;
-	if (may_be_secret(rules, sig.size) && local_is_secret(fd, sig.size))
+	if (may_be_secret(rules, state.sig.size) && local_is_secret(fd, state.sig.size))
 		return -EKEYREJECTED;
-	*ret_sig = sig;
+	*ret_sig = state.sig;
 	return STEAL_FD(fd);
 }
 
@@ -307,35 +320,34 @@ static ssize_t read_to_end(int fd, char *data, size_t size)
 }
 
 int local_way_read(struct local_way *way, const char *path, size_t max, void **ret_data, size_t *ret_len,
-		   struct index_sig *ret_sig, bool *ret_racy)
+		   struct local_state *ret_state, bool *ret_racy)
 {
-	struct local_state why;
-	struct index_sig sig;
+	struct local_state state;
 	const char *name;
-	int dir = go_to_parent(way, path, &name, &why);
+	int dir = go_to_parent(way, path, &name, &state);
 	if (dir < 0)
 		return dir;
-	_cleanup_close_ int fd = open_regular(dir, name, &sig);
+	_cleanup_close_ int fd = open_regular(dir, name, &state);
 	if (fd < 0)
 		return fd;
-	if ((uint64_t)sig.size > max)
+	if ((uint64_t)state.sig.size > max)
 		return -EFBIG;
 	int64_t now_ns = clock_wall_ns();
-	_cleanup_free_ char *data = malloc((size_t)sig.size + 1);
+	_cleanup_free_ char *data = malloc((size_t)state.sig.size + 1);
 	if (!data)
 		return -ENOMEM;
-	ssize_t n = read_to_end(fd, data, (size_t)sig.size);
+	ssize_t n = read_to_end(fd, data, (size_t)state.sig.size);
 	if (n < 0)
 		return (int)n;
-	int r = n == sig.size ? held_still(fd, &sig) : -ESTALE;
+	int r = n == state.sig.size ? held_still(fd, &state.sig) : -ESTALE;
 	if (r < 0)
 		return r;
 	if (may_be_secret(way->rules, n) && ignore_content_is_secret(data, (size_t)n))
 		return -EKEYREJECTED;
 	*ret_data = STEAL(data);
 	*ret_len = (size_t)n;
-	*ret_sig = sig;
-	*ret_racy = local_sig_racy(&sig, now_ns);
+	*ret_state = state;
+	*ret_racy = local_sig_racy(&state.sig, now_ns);
 	return 0;
 }
 
@@ -379,10 +391,11 @@ int local_hash(int root_fd, const char *local_path, const struct local_rules *ru
 	       const volatile bool *cancel, struct digest *ret_digest, struct index_sig *ret_sig,
 	       bool *ret_racy)
 {
-	struct index_sig sig;
-	_cleanup_close_ int fd = open_regular(root_fd, local_path, &sig);
+	struct local_state state;
+	_cleanup_close_ int fd = open_regular(root_fd, local_path, &state);
 	if (fd < 0)
 		return fd;
+	const struct index_sig sig = state.sig;
 	int64_t now_ns = clock_wall_ns(), total = 0;
 	_cleanup_(digest_stream_freep) struct digest_stream *stream = digest_stream_new();
 	if (!stream)

@@ -76,9 +76,10 @@ int local_open(int root_fd, const char *local_path, const struct local_rules *ru
  * one version. */
 int local_sig_of(int fd, struct index_sig *ret_sig);
 /* Whole file up to max bytes (-EFBIG), with the signature before and after: -ESTALE when it moved in between.
- * *ret_data is malloc'ed. */
+ * *ret_data is malloc'ed. What local_way_inspect would have said comes with it; only the rules for the name
+ * are not asked. */
 int local_way_read(struct local_way *way, const char *path, size_t max, void **ret_data, size_t *ret_len,
-		   struct index_sig *ret_sig, bool *ret_racy);
+		   struct local_state *ret_state, bool *ret_racy);
 /* Streams through SHA-256. -ESTALE when the signature moved. cancel (optional) is looked at between blocks:
  * -ECANCELED. */
 int local_hash(int root_fd, const char *local_path, const struct local_rules *rules,

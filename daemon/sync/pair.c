@@ -32,9 +32,14 @@ int64_t pair_rescue_room(struct pair *p)
 
 char *pair_full_path(const struct pair *p, const char *path)
 {
-	char *full = NULL;
+	size_t prefix_len = strlen(p->spec->remote_prefix), len = strlen(path);
+	char *full = malloc(prefix_len + len + 1);
 
-	return asprintf(&full, "%s%s", p->spec->remote_prefix, path) < 0 ? NULL : full;
+	if (full) {
+		memcpy(full, p->spec->remote_prefix, prefix_len);
+		memcpy(full + prefix_len, path, len + 1);
+	}
+	return full;
 }
 
 void pair_set_settings(struct pair *p)

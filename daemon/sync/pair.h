@@ -103,6 +103,7 @@ struct item {
 	enum item_lane lane;
 	bool gone_settled; /* seen absent for as long as deletions settle */
 	bool retry_parked; /* its time to be tried again has come */
+	bool scanned_file; /* a scan saw it as a regular file */
 	bool verify;       /* its bytes are read again whatever their signature says */
 	bool suspect;      /* may be what made a batch fail: sent alone */
 	bool excused;      /* a deletion that another path with this content, or a rename, excuses */

@@ -207,6 +207,7 @@ static void take_item(struct walk *w, const struct scan_item *found)
 	it->gone_settled = gone;
 	it->verify = w->want.check_all;
 	it->found.sig = found->sig; /* a size to go by until it is looked at */
+	it->scanned_file = found->local == PLAN_FILE;
 	/* Deletions settle longer, those found by a scan too; and what is unsettled is set aside. */
 	if (gone || settle_has(p->settle, found->path))
 		item_retry(it, p->engine->p.settings->delete_settle_ms);

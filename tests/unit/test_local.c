@@ -60,8 +60,14 @@ static int read_one(const char *path, size_t max, void **ret_data, size_t *ret_l
 		    bool *ret_racy)
 {
 	struct local_way way;
+	struct local_state state, looked;
 	local_way_init(&way, root, &rules);
-	int r = local_way_read(&way, path, max, ret_data, ret_len, ret_sig, ret_racy);
+	int r = local_way_read(&way, path, max, ret_data, ret_len, &state, ret_racy);
+	if (r == 0) {
+		local_way_inspect(&way, path, &looked);
+		ck_assert_mem_eq(&state, &looked, sizeof(state));
+		*ret_sig = state.sig;
+	}
 	local_way_done(&way);
 	return r;
 }
@@ -278,7 +284,7 @@ START_TEST(one_way_for_many)
 	local_way_init(&way, root, &rules);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		struct local_state together, alone = look(paths[i]);
-		struct index_sig sig;
+		struct local_state read;
 		void *data = NULL;
 		size_t len;
 		bool racy_file;
@@ -286,7 +292,7 @@ START_TEST(one_way_for_many)
 		local_way_inspect(&way, paths[i], &together);
 		ck_assert_int_eq(together.presence, alone.presence);
 		ck_assert(local_sig_equal(&together.sig, &alone.sig));
-		int r = local_way_read(&way, paths[i], 100, &data, &len, &sig, &racy_file);
+		int r = local_way_read(&way, paths[i], 100, &data, &len, &read, &racy_file);
 		if (alone.presence == PLAN_ABSENT) {
 			ck_assert_int_eq(r, -ENOENT);
 			continue;
