@@ -261,12 +261,9 @@ static int load_one(void *arg, const struct index_row *row)
 	return 0;
 }
 
-void doubt_load(struct pair *p)
+int doubt_load(struct pair *p)
 {
-	int r = index_noted(p->engine->p.index, p->ip.key, DELETE_MAX, load_one, p);
-
-	if (r < 0)
-		pair_index_failed(p, r);
+	return index_noted(p->engine->p.index, p->ip.key, DELETE_MAX, load_one, p);
 }
 
 void doubt_cancel(struct pair *p)

@@ -78,6 +78,16 @@ static void identity(const struct pair_spec *spec, const char *server, char out[
 	snprintf(out + strlen(out), 256 - strlen(out), "%s", hex);
 }
 
+/* Before any pair of the server writes, whether or not this one's root is there: what another pair sends may
+ * have the bytes of a write in doubt here. */
+static int load_notes(struct pair *p)
+{
+	int r = doubt_load(p);
+
+	p->known = r >= 0; /* else all of it is done again */
+	return MIN(r, 0);
+}
+
 /* Fills ip; begins a first sync where the index does not know the pair as it is now. */
 int engine_load_index(struct pair *p)
 {
@@ -103,8 +113,8 @@ int engine_load_index(struct pair *p)
 		return r;
 	p->known = true;
 	if (!server)
-		return 0; /* without its profile nobody knows which server it was; nothing is done until there
-			     is one */
+		return load_notes(p); /* without its profile nobody knows which server it was; nothing is done
+			     until there is one */
 	identity(p->spec, server, now);
 	if (strcmp(now, p->ip.identity) != 0 || p->begins_anew) {
 		bool same_remote = strncmp(now, p->ip.identity, DIGEST_HEX_SIZE - 1) == 0;
@@ -116,7 +126,7 @@ int engine_load_index(struct pair *p)
 		r = pair_begin_first_sync(p, "the pair is not what the index knows", !same_remote);
 		p->known = r >= 0;
 	}
-	return MIN(r, 0);
+	return r < 0 ? r : load_notes(p);
 }
 
 int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bool take_root,

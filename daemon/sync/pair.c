@@ -475,10 +475,7 @@ void pair_root_ready(struct pair *p)
 		pair_trouble(p, TROUBLE_ERROR, "the directory cannot be watched: %s", err_text(r));
 		return;
 	}
-	if (!p->started) {
-		p->started = true;
-		doubt_load(p);
-	}
+	p->started = true;
 	walk_want(p, "", true, true, false);
 	pair_pump_later(p);
 }

@@ -439,7 +439,7 @@ unsigned singles_running(const struct pair *p);
 void doubt_begin(struct item *it, bool answered); /* answered: the server said something, so nothing can come
 						     later: one look-up decides */
 void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms);
-void doubt_load(struct pair *p);                                                   /* notes found at start */
+int doubt_load(struct pair *p);                                                    /* notes found at start */
 bool doubts_send(const struct pair *p, int64_t size, const struct digest *digest); /* as server_sends */
 void doubt_cancel(struct pair *p);
 

@@ -6,7 +6,7 @@ import random
 import sys
 import time
 
-from cf import assert_equal, churn, diagnose, digest, main, test
+from cf import assert_equal, churn, diagnose, digest, main, test, wait_until
 
 KILLS = int(os.environ.get('TESTS_KILLS', '8'))
 SEED = int(os.environ.get('TESTS_SEED', random.randrange(1 << 30)))
@@ -101,6 +101,26 @@ def _(w):
     w.daemon.start()
     everything_is_well(w)
     assert digest(b'ours') not in w.trashed(), 'our own bytes need no rescue'
+
+
+@test('what a pair left in doubt is awaited by the others of its server, its root there or not', settings=FREE)
+def _(w):
+    other = os.path.join(w.base, 'other')
+    os.mkdir(other)
+    w.daemon.add(other, w.server.create_bucket('other'), name='other')
+    w.daemon.wait_in_sync('other')
+    late = w.server.fault('late_commit', 'put', ms=2500, times=1)
+    w.write('first', b'equal bytes')
+    wait_until(lambda: w.server.fault_hits(late), 10, 'the write under way', w.check_alive)
+    w.daemon.kill()
+    os.rename(w.root, w.root + '.away')
+    with open(os.path.join(other, 'second'), 'wb') as f:
+        f.write(b'equal bytes')
+    w.daemon.start()
+    w.daemon.wait_in_sync('other')
+    os.rename(w.root + '.away', w.root)
+    w.wait_status(lambda s: s['in_sync'], what='the first pair in sync')
+    assert_equal(w.server.seen()['writes']['max_same_content'], 1)
 
 
 @test('the server killed again and again: nothing lost', seconds=120, settings=FREE)
