@@ -4,6 +4,7 @@
 #include "sync/local.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -42,6 +43,27 @@ int local_root_open(const char *path)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int local_root_empty(int fd)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+	const struct dirent *entry;
+	int empty = 1;
+
+	if (!dir) {
+		int error = -errno;
+
+		close_fd(own);
+		return error;
+	}
+	while (errno = 0, empty && (entry = readdir(dir)))
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	if (errno)
+		empty = -errno;
+	closedir(dir);
+	return empty;
 }
 
 const char *local_verdict_reason(enum ignore_verdict verdict)

@@ -30,6 +30,8 @@ struct local_state {
 
 /* Opens the root by its absolute path (O_PATH-less directory descriptor). -errno. */
 int local_root_open(const char *path);
+/* Is there nothing in the directory at fd, not even what the rules leave out? 1, 0 or -errno. */
+int local_root_empty(int fd);
 /* For many paths one after another: the directory of the last one stays open, so that neighbours in path
  * order find the way at once. For a turn of a worker, not longer: a directory that is moved meanwhile is
  * still reached by its old name. */

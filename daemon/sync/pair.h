@@ -210,6 +210,7 @@ struct pair {
 	bool watch_stale; /* the root was lost: another watch when it is back */
 	bool marked;      /* the root carries our marker; else file system id and inode are compared */
 	uint64_t root_fsid;
+	_Atomic bool root_filled; /* not marked: there was something in it when it was looked at last */
 	struct watch_root *watch;
 	struct settle *settle;
 	struct guard *guard;
@@ -463,8 +464,8 @@ void server_cancel_probe(struct server *s, struct pair *p); /* if it runs throug
 /* --- root.c --- */
 struct root_check;
 /* In a worker: opens the root and checks that it is the pair's. 0 and a descriptor, or -errno (-ESTALE:
- * another directory). */
-int root_open_checked(const struct pair *p, int *ret_fd);
+ * another directory, or one without a marker that is empty now and was not). */
+int root_open_checked(struct pair *p, int *ret_fd);
 void root_check(struct pair *p); /* asks a worker; then starts, or says what is missing */
 void root_check_later(struct pair *p);
 void root_take(struct pair *p);    /* add, adopt: writes our marker over any */

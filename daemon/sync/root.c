@@ -24,9 +24,24 @@ struct root_check {
 	int error, write_error;
 	struct marker marker; /* before anything was written */
 	uint64_t dev;
+	bool empty;
 };
 
-int root_open_checked(const struct pair *p, int *ret_fd)
+/* Without a marker an unmounted root may look like itself (some filesystems give every mount point the same
+ * inode), but for what was in it. */
+static int check_filled(struct pair *p, int fd)
+{
+	int empty = local_root_empty(fd);
+
+	if (empty < 0)
+		return empty;
+	if (empty && p->root_filled)
+		return -ESTALE;
+	p->root_filled = !empty;
+	return 0;
+}
+
+int root_open_checked(struct pair *p, int *ret_fd)
 {
 	_cleanup_close_ int fd = local_root_open(p->spec->local_path);
 	struct marker m;
@@ -40,6 +55,9 @@ int root_open_checked(const struct pair *p, int *ret_fd)
 	if (p->marked ? !m.present || strcmp(m.id, p->spec->id) != 0
 		      : m.fsid != p->root_fsid || m.ino != p->root_ino)
 		return -ESTALE;
+	r = p->marked ? 0 : check_filled(p, fd);
+	if (r < 0)
+		return r;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
 }
@@ -76,6 +94,7 @@ static void check_run(struct worker_job *work)
 	struct root_check *c = (struct root_check *)((char *)work - offsetof(struct root_check, work));
 	_cleanup_close_ int fd = local_root_open(c->path);
 	struct stat st;
+	int r;
 
 	c->error = fd < 0 ? fd : 0;
 	if (!c->error && fstat(fd, &st) < 0)
@@ -86,6 +105,12 @@ static void check_run(struct worker_job *work)
 	c->error = marker_read(fd, &c->marker);
 	if (c->error == -EBADMSG)
 		c->error = 0;
+	if (c->error)
+		return;
+	r = local_root_empty(fd);
+	if (r < 0)
+		c->error = r;
+	c->empty = r > 0;
 	if (c->error)
 		return;
 	if (c->release) {
@@ -243,13 +268,21 @@ static void write_marker(struct pair *p, const struct marker *found, bool take)
 	submit(c, marked);
 }
 
+/* Are there files that were in it, and whose deletion is not held? An adopted directory is empty by its
+ * user's word, and every deletion that follows from that waits for another. */
+static bool was_filled(struct pair *p)
+{
+	report_counts(p);
+	return p->ip.files > p->deletes_held;
+}
+
 static void looked(struct worker_job *work)
 {
 	struct root_check *c = (struct root_check *)((char *)work - offsetof(struct root_check, work));
 	struct pair *p = c->pair;
 	struct marker m = c->marker;
 	int error = c->error;
-	bool take = c->take, ours = is_of(&m, c->id), known_generation;
+	bool take = c->take, ours = is_of(&m, c->id), empty = c->empty, marked_ours = ours, known_generation;
 	char generation[GENERATION_SIZE] = "";
 
 	p->root_job = NULL;
@@ -277,6 +310,11 @@ static void looked(struct worker_job *work)
 				       "`cfctl sync adopt` takes it");
 		return;
 	}
+	if (!marked_ours && empty && !take && was_filled(p)) {
+		missing(p, "it is empty and was not (unmounted?); `cfctl sync adopt` takes it as it is");
+		return;
+	}
+	p->root_filled = !empty;
 	if (!known_generation && !p->ip.first_sync &&
 	    pair_begin_first_sync(p,
 				  take ? "the directory was taken as the root"

@@ -338,6 +338,46 @@ def _(w):
     follows(w, w.root, 'newer')
 
 
+def empty(w):
+    with w.daemon.stopped():
+        os.chmod(w.root, 0o755)
+        for name in os.listdir(w.root):
+            os.unlink(w.path(name))
+        os.chmod(w.root, 0o555)
+
+
+@test('where there is no marker, a root that is empty after it was not is missing; adopt takes it empty',
+      files={'a': b'1', 'b': b'2', 'c': b'3'}, daemon=False)
+def _(w):
+    os.chmod(w.root, 0o555)
+    begin(w, MORTAL)
+    if MARK in os.listxattr(w.root):
+        raise Skip('this user marks any directory')
+    empty(w)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    w.daemon.terminate()
+    w.daemon.start(prefix=MORTAL)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing after a restart')
+    assert_equal((len(w.remote()), w.server.count('delete')), (3, 0))
+    # Back with other content, it goes on: what is missing now was deleted by its user.
+    os.chmod(w.root, 0o755)
+    w.write('a', b'1')
+    w.write('d', b'4')
+    os.chmod(w.root, 0o555)
+    w.wait_status(lambda s: s['in_sync'], what='in sync again')
+    w.assert_equal_sides()
+    empty(w)
+    w.wait_status(lambda s: s['state'] == 'root_missing', what='state root_missing')
+    assert_equal(w.daemon.cfctl('sync', 'adopt', 'docs').returncode, 0)
+    w.wait_status(lambda s: s['deletes_held'] == 2, what='a first sync that deletes nothing')
+    w.daemon.terminate()
+    w.daemon.start(prefix=MORTAL)
+    w.wait_status(lambda s: s['state'] == 'held', what='adopted also after a restart')
+    assert_equal(w.daemon.cfctl('sync', 'confirm', 'docs', '--yes').returncode, 0)
+    w.sync()
+    assert_equal(w.remote(), {})
+
+
 def mounts(script):
     try:
         subprocess.run(['unshare', '-m', 'true'], check=True, capture_output=True)
