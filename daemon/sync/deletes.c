@@ -204,10 +204,11 @@ static void deleted(void *arg, const struct remote_error *error)
 		judge_deleted(it, it->plan.reason);
 		item_done(it);
 	} else if (error->code == ERR_NOT_FOUND) {
-		item_count_refusal(it, error); /* gone already, or not ours: the look-up that follows tells */
+		item_count_refusal(
+			it, error->status); /* gone already, or not ours: the look-up that follows tells */
 		doubt_begin(it, true);
 	} else if (error->code == ERR_REJECTED) {
-		item_count_refusal(it, error);
+		item_count_refusal(it, error->status);
 		item_refused(it);
 		pair_remote_failed(p, error, true);
 	} else if (error->code == ERR_DOUBT || error->code == ERR_SERVER) {

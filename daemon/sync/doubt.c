@@ -30,11 +30,17 @@ bool refuses_content(const struct remote_error *error)
 	return (error->code == ERR_SERVER && error->status == 500) || error->code == ERR_REJECTED;
 }
 
-void item_count_refusal(struct item *it, const struct remote_error *error)
+bool item_count_refusal(struct item *it, int status)
 {
 	if (!it->refused++)
 		it->refused_since_ms = clock_monotonic_ms();
-	it->refused_status = error->status;
+	it->refused_status = status;
+	return it->refused >= REFUSED_TRIES;
+}
+
+int64_t item_refusal_pause_ms(const struct pair *p)
+{
+	return p->engine->p.settings->doubt_seconds * 1000 / REFUSED_SPACING;
 }
 
 static void park(struct item *it, const char *reason, const char *message, int64_t for_ms)
@@ -79,7 +85,7 @@ void item_refused(struct item *it)
 		pair_index_failed(p, r);
 		item_retry(it, FULL_DISK_MS);
 	} else {
-		item_retry(it, p->engine->p.settings->doubt_seconds * 1000 / REFUSED_SPACING);
+		item_retry(it, item_refusal_pause_ms(p));
 	}
 }
 

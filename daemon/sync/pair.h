@@ -424,7 +424,9 @@ void item_wrong_hash(struct item *it,
 		     const struct remote_version *v); /* the server has other bytes than we sent */
 /* An answer that may be about the content or the name and not about the server. */
 bool refuses_content(const struct remote_error *error);
-void item_count_refusal(struct item *it, const struct remote_error *error); /* it was sent alone */
+/* It was sent, or fetched, alone. True: often enough to be parked. */
+bool item_count_refusal(struct item *it, int status);
+int64_t item_refusal_pause_ms(const struct pair *p); /* between two such tries */
 /* Refused, and proven not to be carried out: tried again in a while, parked when that was often enough. */
 void item_refused(struct item *it);
 

@@ -1,5 +1,6 @@
 /* A rescue: the remote version of a path is fetched into the Trash, within the day's budget, before anything
  * overwrites or deletes it. Not here: when one is needed (plan.c), the Trash itself (trash.c). */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -52,6 +53,7 @@ static void rescued(struct single *s, const char *result, const char *message)
 	struct item *it = s->item;
 	struct pair *p = s->pair;
 
+	it->refused = 0; /* what is sent next is another matter */
 	it->rescued = true;
 	it->rescued_version = it->r.version;
 	report_history(p, "rescue", it->path, it->r.version.size,
@@ -87,6 +89,62 @@ static void committed(struct worker_job *work)
 		rescued(s, "done", s->trashed);
 }
 
+/* What cannot be fetched is neither overwritten nor deleted, and holds nothing else up for long. */
+static void fetch_failed(struct single *s, int status, const char *message)
+{
+	struct item *it = s->item;
+	struct pair *p = s->pair;
+
+	if (!item_count_refusal(it, status)) {
+		item_retry(it, item_refusal_pause_ms(p));
+		single_end(s);
+		return;
+	}
+	report_set_error(p, "%s: %s", it->path, message);
+	report_history(p, "rescue", it->path, it->r.version.size,
+		       it->r.version.has_digest ? &it->r.version.digest : NULL, "failed", message);
+
+	int r = judge_skip(it, "refused", message, true, clock_wall_ms() + PARK_MS);
+
+	if (r < 0)
+		single_index_failed(s, r);
+	else
+		single_end_done(s);
+}
+
+/* The look-up directly before it was answered: whatever fails again and again now, be it with 503 or by a
+ * connection that breaks, fails for this version. */
+static void not_fetched(struct single *s, const struct remote_error *error)
+{
+	struct item *it = s->item;
+	bool broken = error->code == ERR_OFFLINE;
+	char message[80] = "the connection breaks when its version is fetched from the server";
+
+	switch (error->code) {
+	case ERR_CANCELED: single_end_ready(s); return;
+	case ERR_OFFLINE:
+	case ERR_SERVER:
+	case ERR_DOUBT:
+	case ERR_REJECTED:
+	case ERR_PROTOCOL: break;
+	default:
+		pair_remote_failed(s->pair, error, false);
+		single_end_retry(s, error->retry_after_s);
+		return;
+	}
+	if (broken || error->status == 503 || error->status == 429)
+		pair_remote_failed(s->pair, error, false);
+	if (broken && it->backoff.failures == 0) {
+		item_again(it);
+		single_end(s);
+		return;
+	}
+	if (!broken)
+		snprintf(message, sizeof message, "the server answers %d when its version is fetched",
+			 error->status);
+	fetch_failed(s, error->status, message);
+}
+
 static void rescue_fetched(void *arg, const struct remote_error *error)
 {
 	struct single *s = arg;
@@ -105,19 +163,14 @@ static void rescue_fetched(void *arg, const struct remote_error *error)
 		return;
 	}
 	if (error->code) {
-		if (error->code != ERR_CANCELED)
-			pair_remote_failed(s->pair, error, false);
-		if (error->code == ERR_CANCELED || error->code == ERR_OFFLINE)
-			single_end_ready(s);
-		else
-			single_end_retry(s, error->retry_after_s);
+		not_fetched(s, error);
 		return;
 	}
 	if (digest_stream_final(s->digest, &got) < 0 || s->fetched != it->r.version.size ||
 	    (it->r.version.has_digest && !digest_equal(&got, &it->r.version.digest))) {
 		log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(s->pair->spec->name), LOG_PATH(it->path)),
 			  "the version to be rescued came with other bytes than listed; trying again");
-		single_end_retry(s, 0);
+		fetch_failed(s, 0, "its version on the server comes with other bytes than listed");
 		return;
 	}
 	single_submit(s, commit_run, committed);

@@ -79,7 +79,7 @@ static void fail_sent(struct job *j, const struct remote_error *error, size_t pa
 		if (answered && refuses_content(error)) {
 			it->suspect = true; /* doubt.c acquits all but the first that is missing */
 			if (j->n_sent == 1)
-				item_count_refusal(it, error);
+				item_count_refusal(it, error->status);
 		}
 		doubt_begin(it, answered);
 	}

@@ -176,7 +176,7 @@ static void stream_done(void *arg, const struct remote_error *error, const struc
 		 * looked up. */
 		report_file(p, it->path, "upload", true, s->fed, s->size, error->message);
 		if (refuses_content(error))
-			item_count_refusal(it, error);
+			item_count_refusal(it, error->status);
 		if ((error->code == ERR_SERVER || error->code == ERR_REJECTED) && s->noted) {
 			doubt_begin(it, true);
 		} else if (refuses_content(error)) {

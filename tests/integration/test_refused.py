@@ -88,6 +88,42 @@ def _(w):
     w.assert_equal_sides()
 
 
+def kept_and_others_go_on(w, name):
+    """Another writer's version that cannot be rescued stays on the server."""
+    os.unlink(w.path('keep00'))
+    wait_parked(w, name)
+    assert_equal(w.sync()['errors'], 1)
+    remote = w.remote()
+    assert_equal((remote[name], 'keep00' in remote), (digest(b"another writer's"), False))
+
+
+for fault in ({'kind': 'status', 'status': 500}, {'kind': 'status', 'status': 503}, {'kind': 'corrupt'}):
+    @test(f'a version that cannot be fetched for the Trash ({fault.get("status", "other bytes")}) is parked and kept',
+          files=MANY)
+    def _(w, fault=fault):
+        number = w.server.fault(route='content', target='*keep05*', **fault)
+        w.server.put(w.bucket, 'keep05', b"another writer's")
+        w.daemon.call('Rescan', {'name': 'docs'})
+        kept_and_others_go_on(w, 'keep05')
+        assert_equal(w.server.fault_hits(number), TRIES)
+        w.server.clear_faults()
+        w.write('keep05', b'a new try')
+        w.sync()
+        w.assert_equal_sides()
+        assert digest(b"another writer's") in w.trashed()
+        assert_equal(w.daemon.skipped(), [])
+
+
+@test('a fetch for the Trash that breaks off again and again is parked after a few requests', files=MANY)
+def _(w):
+    fault = w.server.fault('reset', 'content', when='before', target='*keep05*')
+    w.server.put(w.bucket, 'keep05', b"another writer's")
+    w.daemon.call('Rescan', {'name': 'docs'})
+    kept_and_others_go_on(w, 'keep05')
+    # The first one again at once, and each on a new connection once more.
+    assert w.server.fault_hits(fault) <= 2 * (TRIES + 1), w.server.fault_hits(fault)
+
+
 @test('a first sync ends although a large and a small file are refused', pair=False, settings=PER_CENT)
 def _(w):
     for name in ('large-bad', 'small-bad'):
