@@ -217,7 +217,7 @@ bool job_dispose(struct job *j, struct item *it)
 		return true;
 	case PLAN_RESCUE_UPLOAD:
 		if (judge_rescued(it))
-			return false;
+			break;
 		job_leave(j, it);
 		item_lane(it, LANE_RESCUE);
 		return true;
@@ -225,8 +225,15 @@ bool job_dispose(struct job *j, struct item *it)
 		job_leave(j, it);
 		item_retry(it, BACKOFF_FIRST_MS);
 		return true;
-	default: return false;
+	default: break;
 	}
+	/* It is unchanged here, so nothing was read, and what it is came out only now. */
+	if (it->l.size > it->pair->batch_file_bytes) {
+		job_leave(j, it);
+		item_lane(it, LANE_LARGE);
+		return true;
+	}
+	return false;
 }
 
 static void looked_up(void *arg, const struct remote_error *error)

@@ -264,13 +264,17 @@ bool judge_rescued(const struct item *it)
 	       a->has_digest == b->has_digest && (!a->has_digest || digest_equal(&a->digest, &b->digest));
 }
 
+/* Once for each time it is put back, however many tries and steps that takes. */
 bool judge_quarrel(struct item *it)
 {
 	struct pair *p = it->pair;
 	/* Put back: the same bytes as before, because the server's side changed. */
 	bool repair = it->row.synced && it->l.has_digest && digest_equal(&it->l.digest, &it->row.digest);
 
-	if (!repair || !quarrels_count(p->repairs, it->path, clock_monotonic_ms()))
+	if (!repair || it->counted)
+		return false;
+	it->counted = true;
+	if (!quarrels_count(p->repairs, it->path, clock_monotonic_ms()))
 		return false;
 	report_set_error(p, "another writer keeps changing %s on the server", it->path);
 	if (judge_skip(it, "quarrel", "another writer keeps changing it on the server", true,

@@ -121,6 +121,7 @@ struct item {
 	struct index_sig sig; /* of the bytes that were read */
 	bool racy;
 	struct plan_decision plan;
+	bool counted; /* … as a put-back: once */
 	bool rescued;
 	struct remote_version rescued_version;
 	bool was_read; /* for a batch: read_error, or these bytes and their digest in l */

@@ -410,7 +410,7 @@ static void take_run(struct job *j)
 		bool rescued = it->plan.verdict == PLAN_RESCUE_UPLOAD && judge_rescued(it);
 
 		if (it->plan.verdict == PLAN_UPLOAD || rescued) {
-			if (!rescued && judge_quarrel(it)) { /* else it was counted when it was rescued */
+			if (judge_quarrel(it)) {
 				job_finish_item(j, it);
 				continue;
 			}

@@ -270,7 +270,7 @@ static void act(struct single *s)
 		single_submit(s, hash_run, hashed);
 	} else if (to_rescue && !s->rescues) {
 		single_end_lane(s, LANE_RESCUE);
-	} else if (to_rescue && uploads && judge_quarrel(it)) {
+	} else if (uploads && (to_rescue || !s->rescues) && judge_quarrel(it)) {
 		single_end_done(s);
 	} else if (to_rescue) {
 		single_rescue(s);

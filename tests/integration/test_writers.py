@@ -315,5 +315,19 @@ def overtaken(w, name, sha, all_theirs):
     return False
 
 
+for size in (10, 3 << 20):
+    @test(f'{size} bytes deleted by another writer are put back, but not for ever', files={'it': os.urandom(size), 's': b'1'})
+    def _(w, size=size):
+        uploads = 0
+        while not w.daemon.skipped():
+            w.server.delete(w.bucket, 'it')
+            w.daemon.call('Rescan', {'name': 'docs'})
+            wait_until(lambda: 'it' in w.remote() or w.daemon.skipped(), 20, 'put back, or parked', w.check_alive)
+            uploads += 'it' in w.remote()
+            assert uploads < 10, 'put back again and again'
+        assert_equal([(s['path'], s['reason']) for s in w.daemon.skipped()], [('it', 'quarrel')])
+        assert_equal(uploads, 5)
+
+
 if __name__ == '__main__':
     sys.exit(main())
