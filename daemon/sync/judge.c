@@ -344,8 +344,12 @@ void judge_deleted(struct item *it, const char *message)
 	}
 	p->counts_stale = true;
 	p->ip.last_sync_ms = clock_wall_ms();
-	report_history(p, "delete_remote", it->path, it->row.size, it->row.synced ? &it->row.digest : NULL,
-		       "done", message);
+	/* What somebody else put there has no row. */
+	if (it->row.synced)
+		report_history(p, "delete_remote", it->path, it->row.size, &it->row.digest, "done", message);
+	else
+		report_history(p, "delete_remote", it->path, it->r.version.size,
+			       it->r.version.has_digest ? &it->r.version.digest : NULL, "done", message);
 	report_file(p, it->path, "delete_remote", true, 0, 0, NULL);
 }
 

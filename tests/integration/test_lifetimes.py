@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from cf import assert_equal, main, test, wait_until
+from cf import assert_equal, digest, main, test, wait_until
 
 SMALL = {f'f{i:02}': b'%d' % i for i in range(30)}
 
@@ -36,6 +36,9 @@ def _(w):
     w.server.put(w.bucket, 'after', b'came later')
     w.daemon.call('Rescan', {'name': 'docs'})
     wait_until(lambda: 'after' not in w.remote(), 20, 'what came after the first sync deleted')
+    told = wait_until(lambda: [e for e in w.daemon.history() if (e['path'], e['action']) == ('after', 'delete_remote')],
+                      20, 'history says so')
+    assert_equal([(e['size'], e.get('sha256')) for e in told], [(10, digest(b'came later'))])
     # What the first sync held is held still, though it is over.
     list(w.daemon.stream('Rescan', {'name': 'docs'}))
     w.wait_status(lambda s: not s['files_pending'], what='what the scan found looked at')
