@@ -268,20 +268,24 @@ void pair_remote_failed(struct pair *p, const struct remote_error *error, bool w
 void item_wrong_hash(struct item *it, const struct remote_version *v)
 {
 	struct pair *p = it->pair;
-	int r = 0;
+	struct index *index = p->engine->p.index;
+	int64_t now = clock_wall_ms();
+	int r;
 
 	log_write(LOG_LEVEL_WARNING, LOG_FIELDS(LOG_PAIR(p->spec->name), LOG_PATH(it->path)),
 		  "the server stored other bytes than were sent; something on the way changes them");
-	/* What is there now came from us: to be overwritten without a rescue. */
-	if (v->has_digest)
-		r = index_remember(p->engine->p.index, p->ip.key, it->path, INDEX_NOTE_HASH, &v->digest,
-				   clock_wall_ms());
+	/* What is there now came from us, to be overwritten without a rescue: what the answer says, or what
+	 * was sent if it was the answer that was changed on the way. */
+	r = index_remember(index, p->ip.key, it->path, INDEX_NOTE_HASH, &it->l.digest, now);
+	if (r >= 0 && v->has_digest)
+		r = index_remember(index, p->ip.key, it->path, INDEX_NOTE_HASH, &v->digest, now);
 	if (r >= 0)
 		r = judge_unnote(it);
 	if (r < 0) {
 		pair_index_failed(p, r);
 		item_retry(it, FULL_DISK_MS);
 	} else if (++it->bad_hash < HASH_TRIES) {
+		it->check_remote = true; /* also if the file is gone by then */
 		item_ready(it);
 	} else {
 		report_set_error(p, "%s arrives on the server with other bytes than were sent", it->path);

@@ -316,6 +316,20 @@ def overtaken(w, name, sha, all_theirs):
 
 
 for size in (10, 3 << 20):
+    @test(f'{size} bytes whose answer names another hash are ours, whatever happens to the file before it is looked up',
+          files={'s': b'1'})
+    def _(w, size=size):
+        looked = w.server.fault('status', 'list', status=503, skip=1)   # the look-up before the write passes
+        answer = w.server.fault('wrong_hash', 'put', times=1)
+        w.write('new', os.urandom(size))
+        wait_until(lambda: w.server.fault_hits(answer) and w.server.fault_hits(looked), 20, 'the answer', w.check_alive)
+        os.unlink(w.path('new'))
+        w.server.clear_faults()
+        w.wait_status(lambda s: s['state'] in ('idle', 'held') and not s['files_pending'], what='nothing pending')
+        assert_equal((w.daemon.held(), sorted(w.remote()), w.trashed()), ([], ['s'], set()))
+
+
+for size in (10, 3 << 20):
     @test(f'{size} bytes deleted by another writer are put back, but not for ever', files={'it': os.urandom(size), 's': b'1'})
     def _(w, size=size):
         uploads = 0
