@@ -455,6 +455,20 @@ static void step(struct walk *w)
 
 /* --- beginning one --- */
 
+/* What is under way below it may have been read before the directory went, and have no row yet: the walk
+ * would miss it. */
+static void look_again_after(struct walk *w)
+{
+	struct pair *p = w->pair;
+	size_t cursor = 0, len = strlen(w->want.prefix);
+	struct item *it;
+
+	while ((it = strmap_next(p->items, &cursor)))
+		if ((it->state == ITEM_BUSY || it->state == ITEM_DOUBT) &&
+		    strncmp(it->path, w->want.prefix, len) == 0)
+			it->again_remote = true;
+}
+
 static int begin(struct pair *p, struct scan_want *want)
 {
 	struct walk *w = calloc(1, sizeof *w);
@@ -490,8 +504,11 @@ static int begin(struct pair *p, struct scan_want *want)
 	}
 	p->scan_count++;
 	p->walk = w;
-	if (w->want.walk && !w->want.prefix[0])
-		wait_walk_begins(p);
+	if (w->want.walk) {
+		look_again_after(w);
+		if (!w->want.prefix[0])
+			wait_walk_begins(p);
+	}
 	report_changed(p);
 	step(w);
 	return 0;

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 
-from cf import assert_equal, churn, digest, main, test
+from cf import assert_equal, churn, digest, main, test, wait_until
 
 MANY = {f'keep{i}': b'%d' % i for i in range(12)}   # so that a few deletions are no mass deletion
 
@@ -158,6 +158,16 @@ def _(w):
     w.sync()
     assert w.server.fault_hits(delay) > 0
     assert_equal(w.remote().get('last'), digest(b'nobody was told'))
+    w.assert_equal_sides()
+
+
+@test('a directory moved away while a file in it is on its way: the file goes too', files={'d/a': b'1'})
+def _(w):
+    look_up = w.server.fault('delay', 'list', ms=700, times=1)
+    w.write('d/b', b'read before the directory went')
+    wait_until(lambda: w.server.fault_hits(look_up), 10, 'the look-up', w.check_alive)
+    os.rename(w.path('d'), w.path('e'))
+    w.sync()
     w.assert_equal_sides()
 
 
