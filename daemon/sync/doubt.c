@@ -250,26 +250,122 @@ void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms)
 	}
 }
 
+/* When it began is known, but not how long its body took: the whole time is waited from now. */
 static int load_one(void *arg, const struct index_row *row)
 {
-	struct pair *p = arg;
-	struct item *it = item_get(p, row->path);
-	int64_t age = clock_wall_ms() - row->note_ms, doubt = p->engine->p.settings->doubt_seconds * 1000;
+	struct item *it = item_get(arg, row->path);
 
 	if (!it)
 		return -ENOMEM;
 	it->row = *row;
 	it->has_row = true;
 	doubt_begin(it, false);
-	/* It began before the restart; a clock that jumped never makes the wait longer than from now. */
-	if (age > 0)
-		it->doubt_until_ms -= MIN(age, doubt);
 	return 0;
 }
 
 int doubt_load(struct pair *p)
 {
 	return index_noted(p->engine->p.index, p->ip.key, DELETE_MAX, load_one, p);
+}
+
+/* --- what outlives its pair --- */
+
+/* A removed pair takes its notes along, but not what the server may do yet: a pair that is added meanwhile
+ * and has such a path waits for it. */
+struct bequest {
+	char *server, *bucket, *path; /* path: as stored, with the prefix */
+	enum index_note note;
+	struct digest digest;
+	int64_t until_ms; /* monotonic */
+	LIST_ENTRY(bequest) link;
+};
+
+static void bequest_free(struct bequest *b)
+{
+	free(b->server);
+	free(b->bucket);
+	free(b->path);
+	free(b);
+}
+
+static void bequest_drop(struct bequest *b)
+{
+	LIST_REMOVE(b, link);
+	bequest_free(b);
+}
+
+void bequests_drop(struct engine *e, int64_t older_than_ms)
+{
+	struct bequest *b, *next;
+
+	LIST_FOREACH_SAFE(b, &e->bequests, link, next)
+		if (b->until_ms <= older_than_ms)
+			bequest_drop(b);
+}
+
+void doubts_bequeath(struct pair *p)
+{
+	struct engine *e = p->engine;
+	struct item *it;
+
+	bequests_drop(e, clock_monotonic_ms());
+	TAILQ_FOREACH(it, &p->doubts, link) {
+		if (it->answered || it->row.note == INDEX_NOTE_NONE)
+			continue;
+
+		struct bequest *b = calloc(1, sizeof *b);
+
+		if (b) {
+			b->server = strdup(p->server->key);
+			b->bucket = strdup(p->spec->bucket);
+			b->path = pair_full_path(p, it->path);
+		}
+		if (!b || !b->server || !b->bucket || !b->path) {
+			log_error("a write in doubt is forgotten: %s", err_text(-ENOMEM));
+			if (b)
+				bequest_free(b);
+			return;
+		}
+		b->note = it->row.note;
+		b->digest = it->row.note_digest;
+		b->until_ms = it->doubt_until_ms;
+		LIST_INSERT_HEAD(&e->bequests, b, link);
+	}
+}
+
+static int inherit(struct pair *p, const struct bequest *b)
+{
+	struct item *it = item_get(p, b->path + strlen(p->spec->remote_prefix));
+	int r = it ? judge_load_row(it) : -ENOMEM;
+
+	if (r >= 0 && it->row.note == INDEX_NOTE_NONE)
+		r = judge_note(it, b->note, &b->digest);
+	if (r < 0) {
+		if (it)
+			item_forget(it);
+		return r;
+	}
+	doubt_begin(it, false);
+	it->doubt_until_ms = b->until_ms;
+	return 0;
+}
+
+void doubts_inherit(struct pair *p)
+{
+	struct bequest *b, *next;
+	int r;
+
+	LIST_FOREACH_SAFE(b, &p->engine->bequests, link, next) {
+		if (strcmp(b->server, p->server->key) != 0 || strcmp(b->bucket, p->spec->bucket) != 0 ||
+		    strncmp(b->path, p->spec->remote_prefix, strlen(p->spec->remote_prefix)) != 0)
+			continue;
+		r = inherit(p, b);
+		if (r < 0) {
+			pair_index_failed(p, r); /* nothing is sent; it is inherited when that is over */
+			return;
+		}
+		bequest_drop(b);
+	}
 }
 
 void doubt_cancel(struct pair *p)

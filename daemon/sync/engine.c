@@ -380,6 +380,7 @@ struct engine *engine_free(struct engine *e)
 	changes_cancel(e);
 	for (size_t i = 0; i < e->n_pairs; i++)
 		pair_free(e->pairs[i]);
+	bequests_drop(e, INT64_MAX);
 	free(e->pairs);
 	loop_timer_done(&e->stop_timer);
 	loop_timer_done(&e->day_timer);

@@ -108,6 +108,8 @@ struct pair *pair_free(struct pair *p)
 	struct item *it;
 
 	loop_undefer(p->engine->p.loop, p);
+	if (p->server && !p->engine->stopping)
+		doubts_bequeath(p);
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++)
 		loop_timer_done(timers[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -222,6 +224,8 @@ static void disk_again(void *arg)
 		return;
 	}
 	pair_trouble_over(p, TROUBLE_DISK);
+	if (p->server)
+		doubts_inherit(p);
 	root_check(p); /* and a full scan follows: what could not be recorded meanwhile is found again */
 }
 
@@ -506,6 +510,8 @@ void pair_start(struct pair *p)
 			pair_trouble(p, TROUBLE_ERROR, "%s", err_text(-ENOMEM));
 			return;
 		}
+		if (p->known)
+			doubts_inherit(p);
 		pair_check_bucket(p);
 	}
 	if (p->spec->paused && p->spec->paused_until_ms)

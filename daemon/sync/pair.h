@@ -300,6 +300,7 @@ struct engine {
 	LIST_HEAD(, engine_wait) waits;
 	LIST_HEAD(, engine_plan) plans;
 	LIST_HEAD(, change) changes;
+	LIST_HEAD(, bequest) bequests; /* doubt.c */
 	bool stopping;
 	struct loop_timer stop_timer;
 	void (*stopped)(void *arg);
@@ -446,6 +447,10 @@ void doubt_pump(struct pair *p, int64_t now_ms, int64_t *ret_next_ms);
 int doubt_load(struct pair *p);                                                    /* notes found at start */
 bool doubts_send(const struct pair *p, int64_t size, const struct digest *digest); /* as server_sends */
 void doubt_cancel(struct pair *p);
+void doubts_bequeath(struct pair *p); /* before it is freed */
+void doubts_inherit(
+	struct pair *p); /* what a removed pair left in doubt of its paths; before anything is sent */
+void bequests_drop(struct engine *e, int64_t older_than_ms); /* monotonic */
 
 /* --- server.c --- */
 struct server *server_get(struct engine *e, const char *key);

@@ -123,6 +123,21 @@ def _(w):
     assert_equal(w.server.seen()['writes']['max_same_content'], 1)
 
 
+@test('a write in doubt outlives its pair: removed and added again, the path waits for it', settings=FREE)
+def _(w):
+    late = w.server.fault('late_commit', 'put', ms=2000, times=1)
+    w.write('doc', b'first version')
+    wait_until(lambda: w.server.fault_hits(late), 10, 'the write under way', w.check_alive)
+    w.daemon.call('Remove', {'name': 'docs'})
+    w.write('doc', b'second version')
+    w.daemon.add(w.root, w.bucket)
+    w.daemon.wait_in_sync()
+    wait_until(lambda: w.server.seen()['writes']['count'] == 2, 10, 'the first to be committed', w.check_alive)
+    assert_equal(w.server.seen()['writes']['max_same_path'], 1)
+    w.assert_equal_sides()
+    assert digest(b'first version') not in w.trashed(), 'our own bytes need no rescue'
+
+
 @test('the server killed again and again: nothing lost', seconds=120, settings=FREE)
 def _(w):
     rng = random.Random(SEED + 3)
