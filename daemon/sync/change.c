@@ -240,20 +240,25 @@ static int default_name(struct engine *e, struct pair_spec *spec)
 	return -EEXIST;
 }
 
+/* The ranges are those of carbonfilesd.conf: with anything else the pair's file could not be read again. */
 static const char *range_error(const struct pair_spec *s)
 {
-	if (s->settle_ms != PAIR_DEFAULT && (s->settle_ms < 0 || s->settle_ms > 3600 * 1000))
-		return "settle_ms";
-	if (s->rescan_seconds != PAIR_DEFAULT &&
-	    (s->rescan_seconds < 10 || s->rescan_seconds > 30 * 24 * 3600))
-		return "rescan_seconds";
-	if (s->max_deletes != PAIR_DEFAULT && s->max_deletes < 0)
-		return "max_deletes";
-	if (s->max_delete_percent != PAIR_DEFAULT &&
-	    (s->max_delete_percent < 0 || s->max_delete_percent > 100))
-		return "max_delete_percent";
-	if (s->rescue_bytes != PAIR_DEFAULT && s->rescue_bytes < 0)
-		return "rescue_bytes";
+	const struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = {
+		{"settle_ms", s->settle_ms},       {"rescan_seconds", s->rescan_seconds},
+		{"max_deletes", s->max_deletes},   {"max_delete_percent", s->max_delete_percent},
+		{"rescue_bytes", s->rescue_bytes},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		const struct settings_key *key = settings_find(numbers[i].name);
+
+		if (numbers[i].value != PAIR_DEFAULT &&
+		    (numbers[i].value < key->min || numbers[i].value > key->max))
+			return numbers[i].name;
+	}
 	return NULL;
 }
 

@@ -400,6 +400,10 @@ def refused_pairs(w):
     bad('mode', mode='nonsense')
     bad('nonsense', nonsense=1)
     bad('settle_ms', settle_ms=-5)
+    for field in ('settle_ms', 'rescan_seconds', 'max_deletes', 'max_delete_percent', 'rescue_bytes'):
+        bad(field, **{field: 2**63 - 1})
+        refused(lambda f=field: d.call('Update', {'name': 'docs', 'changes': {f: 2**63 - 1}}), INVALID, parameter=field)
+    bad('settle_ms', settle_ms=600001)
     bad('name', pair='../x')
     bad(None, pair='docs', error=SYNC + 'PairExists')
     bad(None, path=os.path.join(w.base, 'missing'), error=SYNC + 'PathUnusable')
