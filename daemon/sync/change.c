@@ -262,6 +262,39 @@ static const char *range_error(const struct pair_spec *s)
 	return NULL;
 }
 
+const char *change_spec_error(struct pair_spec *s, const char **ret_why)
+{
+	const char *bad = range_error(s);
+	char *prefix = NULL;
+
+	*ret_why = "out of range";
+	if (bad)
+		return bad;
+	if (s->mode != PAIR_MIRROR && s->mode != PAIR_BACKUP) {
+		*ret_why = "only mirror and backup are carried out by this version";
+		return "mode";
+	}
+	if (s->name && !pair_name_valid(s->name)) {
+		*ret_why = "a name is letters, digits, '.', '_' and '-', at most 64";
+		return "name";
+	}
+	if (!s->bucket || !s->bucket[0]) {
+		*ret_why = "it is empty";
+		return "bucket";
+	}
+	if (!s->local_path || s->local_path[0] != '/') {
+		*ret_why = "it is not absolute";
+		return "local_path";
+	}
+	if (normalise_prefix(s->remote_prefix ? s->remote_prefix : "", &prefix) < 0) {
+		*ret_why = "it has a component the server cannot hold";
+		return "remote_prefix";
+	}
+	free(s->remote_prefix);
+	s->remote_prefix = prefix;
+	return NULL;
+}
+
 /* --- carrying it out --- */
 
 static void applied(void *arg, struct pair *fresh)
@@ -475,35 +508,16 @@ static void check_path(struct worker_job *work)
 static void begin(struct change *c)
 {
 	struct pair_spec *s = c->spec;
-	const char *bad = range_error(s);
-	char *prefix = NULL;
+	const char *why, *bad = change_spec_error(s, &why);
 
 	if (bad) {
-		refuse(c, ENGINE_INVALID, -EINVAL, bad, "out of range");
-	} else if (s->mode != PAIR_MIRROR && s->mode != PAIR_BACKUP) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "mode",
-		       "only mirror and backup are carried out by this version");
-	} else if (s->name && !pair_name_valid(s->name)) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "name",
-		       "a name is letters, digits, '.', '_' and '-', at most 64");
-	} else if (!s->bucket || !s->bucket[0]) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "bucket", "it is empty");
-	} else if (!s->local_path || s->local_path[0] != '/') {
-		refuse(c, ENGINE_INVALID, -EINVAL, "local_path", "it is not absolute");
-	} else if (normalise_prefix(s->remote_prefix ? s->remote_prefix : "", &prefix) < 0) {
-		refuse(c, ENGINE_INVALID, -EINVAL, "remote_prefix",
-		       "it has a component the server cannot hold");
+		refuse(c, ENGINE_INVALID, -EINVAL, bad, why);
 	} else if (s->name && (!c->old_name || strcmp(c->old_name, s->name) != 0) &&
 		   engine_pair(c->engine, s->name)) {
-		free(prefix);
 		refuse(c, ENGINE_PAIR_EXISTS, 0, s->name, NULL);
+	} else if (c->old_name && !c->restart) {
+		store(c);
 	} else {
-		free(s->remote_prefix);
-		s->remote_prefix = prefix;
-		if (c->old_name && !c->restart) {
-			store(c);
-			return;
-		}
 		c->work.run = check_path;
 		c->work.done = with_path;
 		worker_submit(c->engine->p.pool, WORKER_URGENT, &c->work);

@@ -42,6 +42,7 @@ struct engine_plan {
 	size_t n_vanished;
 	bool has_root; /* the pair's root is known: only that one is looked at */
 	bool item_vanished;
+	struct engine_error refusal; /* why it does not begin: told from the loop, as every answer */
 	engine_plan_cb cb;
 	void *arg;
 	LIST_ENTRY(engine_plan) link;
@@ -434,9 +435,14 @@ static void step(struct engine_plan *d)
 {
 	if (!d->have_page) {
 		d->page.requested_ns = clock_wall_ns();
-		if (d->remote->ops->list(d->remote, d->spec->bucket, d->after, LIST_PAGE, on_page, d,
-					 &d->call) < 0)
-			fail_local(d, -ENOMEM);
+		int r = d->remote->ops->list(d->remote, d->spec->bucket, d->after, LIST_PAGE, on_page, d,
+					     &d->call);
+
+		if (r == -EINVAL)
+			fail(d, &(const struct engine_error){
+					.kind = ENGINE_INVALID, .code = r, .subject = "bucket"});
+		else if (r < 0)
+			fail_local(d, r);
 		return;
 	}
 	scan_result_done(&d->result);
@@ -515,12 +521,40 @@ static void take_state(struct engine_plan *d, struct pair *p)
 	d->shadow.root_ino = p->root_ino;
 }
 
+static void refused(void *arg)
+{
+	struct engine_plan *d = arg;
+
+	fail(d, &d->refusal);
+}
+
+/* A spec is held to what Add holds it to, or the plan would be one of a pair that cannot be. 1: refused. */
+static int check(struct engine_plan *d, bool is_new)
+{
+	const char *why = NULL, *bad = is_new ? change_spec_error(d->spec, &why) : NULL, *profile;
+	int r;
+
+	if (bad) {
+		d->refusal = (struct engine_error){
+			.kind = ENGINE_INVALID, .code = -EINVAL, .subject = bad, .message = why};
+		return 1;
+	}
+	r = d->engine->p.remote_of(d->engine->p.remote_arg, d->spec->profile, &d->remote, &profile);
+	if (r == -ENOENT || r == -EACCES) {
+		d->refusal = (struct engine_error){.kind = r == -EACCES ? ENGINE_NOT_LOGGED_IN
+									: ENGINE_NO_SUCH_PROFILE,
+						   .code = r,
+						   .subject = d->spec->profile ? d->spec->profile : ""};
+		return 1;
+	}
+	return r;
+}
+
 int engine_plan_start(struct engine *e, const char *name, const struct pair_spec *spec, engine_plan_cb cb,
 		      void *arg, struct engine_plan **ret_plan)
 {
 	struct pair *p = name ? engine_pair(e, name) : NULL;
 	struct engine_plan *d;
-	const char *profile;
 	int r;
 
 	if (name && !p)
@@ -544,21 +578,26 @@ int engine_plan_start(struct engine *e, const char *name, const struct pair_spec
 	if (d->spec && !d->spec->remote_prefix)
 		d->spec->remote_prefix = strdup("");
 	r = d->spec && d->guard && d->spec->remote_prefix ? 0 : -ENOMEM;
-	if (r >= 0) {
+	if (r >= 0)
+		r = check(d, !p);
+	if (r > 0)
+		r = loop_defer(e->p.loop, refused, d);
+	else if (r == 0) {
 		d->shadow.rules.ignore.secrets = d->spec->secrets;
 		d->after = strdup(d->spec->remote_prefix);
-		r = d->after ? e->p.remote_of(e->p.remote_arg, d->spec->profile, &d->remote, &profile)
-			     : -ENOMEM;
+		r = d->after ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		plan_free(d);
 		return r;
 	}
+	*ret_plan = d;
+	if (d->refusal.kind != ENGINE_OK)
+		return 0;
 	d->working = true;
 	d->work.run = begin_run;
 	d->work.done = begun;
 	worker_submit(e->p.pool, WORKER_URGENT, &d->work);
-	*ret_plan = d;
 	return 0;
 }
 

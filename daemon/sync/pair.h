@@ -360,6 +360,9 @@ int engine_attach(struct engine *e, struct pair_spec *spec, bool first_again, bo
 bool changes_use(struct engine *e, const struct remote *remote);
 void changes_cancel(struct engine *e); /* at the end, when nothing runs any more */
 int changes_profile_renamed(struct engine *e, const char *old_name, const char *new_name);
+/* The name of the field of a spec that cannot be as it is, and why; NULL: none, and remote_prefix now ends
+ * with the slash that everything below counts on. */
+const char *change_spec_error(struct pair_spec *spec, const char **ret_why);
 bool plans_use(struct engine *e, const struct remote *remote);
 /* Stops the pair and starts it anew with spec (taken; NULL: as it is) when nothing of it runs any more. */
 void engine_restart_pair(struct engine *e, struct pair *p, struct pair_spec *spec, bool first_again,

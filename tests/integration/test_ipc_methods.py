@@ -482,6 +482,27 @@ def plan(w):
     refused(lambda: d.call('Plan', {'name': 'docs', 'spec': spec}), INVALID)
 
 
+@test('plan: a spec is held to what Add holds it to', daemon=False, files={'a': b'1', 'b': b'22'})
+def plan_of_spec(w):
+    d = begin(w)
+    spec = {'bucket': w.bucket, 'local_path': w.root, 'mode': 'mirror'}
+    w.server.put(w.bucket, 'sub/a', b'1')
+    w.server.put(w.bucket, 'sub', b'beside it')
+    w.server.put(w.bucket, 'subway', b'too')
+    for prefix in ('sub', 'sub/', '/sub//'):
+        replies = list(d.stream('Plan', {'spec': {**spec, 'remote_prefix': prefix}}))
+        assert [r['action']['path'] for r in replies[:-1]] == ['b'], (prefix, replies)
+    for field, value in (('name', '../x'), ('bucket', ''), ('bucket', '..'), ('local_path', 'relative'),
+                         ('remote_prefix', '../x'), ('max_delete_percent', 101), ('settle_ms', 2**63 - 1)):
+        refused(lambda f=field, v=value: d.call('Plan', {'spec': {**spec, f: v}}), INVALID, parameter=field)
+    refused(lambda: d.call('Plan', {'spec': {**spec, 'profile': 'none'}}), SYNC + 'NoSuchProfile', profile='none')
+    refused(lambda: d.call('Plan', {'spec': {**spec, 'bucket': 'doesnotexist'}}), SYNC + 'NotFound')
+    d.add(w.root, w.bucket, paused=True)
+    d.call('remote.Logout')
+    refused(lambda: d.call('Plan', {'name': 'docs'}), SYNC + 'NotLoggedIn', profile='default')
+    refused(lambda: d.call('Plan', {'spec': spec}), SYNC + 'NotLoggedIn')
+
+
 @test('lists: held, skipped, history, by pages', daemon=False, seconds=120)
 def lists(w):
     for i in range(30):
