@@ -112,13 +112,14 @@ static int read_mode(const char *text, enum pair_mode *ret_mode, const char **re
 	return -EINVAL;
 }
 
-/* -1 is the word for the default; PAIR_KEEP only means "not given". */
-static int check_numbers(const struct field *fields, size_t n, const void *from, const char **ret_bad)
+/* -1 is the word for the default, and nothing below it means anything: PAIR_KEEP is "not given" only here. */
+static int check_numbers(struct json_object *object, const struct field *fields, size_t n,
+			 const char **ret_bad)
 {
 	for (size_t i = 0; i < n; i++) {
-		int64_t value = *(const int64_t *)((const char *)from + fields[i].offset);
+		int64_t value;
 
-		if (value < PAIR_KEEP) {
+		if (json_get_int64(object, fields[i].name, &value) > 0 && value < PAIR_DEFAULT) {
 			*ret_bad = fields[i].name;
 			return -EINVAL;
 		}
@@ -168,12 +169,7 @@ static int read_spec(struct json_object *object, struct pair_spec *spec, const c
 		spec->foreign = strcmp(foreign, "remove") == 0 ? PAIR_FOREIGN_REMOVE : PAIR_FOREIGN_HOLD;
 	json_get_bool(object, "secrets", &spec->secrets);
 	fields_read(object, spec_numbers, ARRAY_SIZE(spec_numbers), spec);
-	for (size_t i = 0; i < ARRAY_SIZE(spec_numbers); i++)
-		if (*(int64_t *)((char *)spec + spec_numbers[i].offset) == PAIR_KEEP) {
-			*ret_bad = spec_numbers[i].name;
-			return -EINVAL;
-		}
-	return check_numbers(spec_numbers, ARRAY_SIZE(spec_numbers), spec, ret_bad);
+	return check_numbers(object, spec_numbers, ARRAY_SIZE(spec_numbers), ret_bad);
 }
 
 int spec_from_json(struct json_object *object, struct pair_spec **ret_spec, const char **ret_bad)
@@ -216,7 +212,7 @@ int changes_from_json(struct json_object *object, struct pair_changes *ret_chang
 	json_get_string(object, "remote_prefix", &c.remote_prefix);
 	fields_read(object, change_numbers, ARRAY_SIZE(change_numbers), &c);
 	if (r >= 0)
-		r = check_numbers(change_numbers, ARRAY_SIZE(change_numbers), &c, ret_bad);
+		r = check_numbers(object, change_numbers, ARRAY_SIZE(change_numbers), ret_bad);
 	if (json_get_string(object, "foreign", &foreign) > 0)
 		c.foreign = strcmp(foreign, "remove") == 0 ? PAIR_FOREIGN_REMOVE : PAIR_FOREIGN_HOLD;
 	if (json_get_bool(object, "secrets", &secrets) > 0)

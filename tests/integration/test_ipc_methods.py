@@ -401,8 +401,10 @@ def refused_pairs(w):
     bad('nonsense', nonsense=1)
     bad('settle_ms', settle_ms=-5)
     for field in ('settle_ms', 'rescan_seconds', 'max_deletes', 'max_delete_percent', 'rescue_bytes'):
-        bad(field, **{field: 2**63 - 1})
-        refused(lambda f=field: d.call('Update', {'name': 'docs', 'changes': {f: 2**63 - 1}}), INVALID, parameter=field)
+        for value in (-2, 2**63 - 1):
+            bad(field, **{field: value})
+            refused(lambda f=field, v=value: d.call('Update', {'name': 'docs', 'changes': {f: v}}), INVALID,
+                    parameter=field)
     bad('settle_ms', settle_ms=600001)
     bad('name', pair='../x')
     bad(None, pair='docs', error=SYNC + 'PairExists')
