@@ -107,27 +107,24 @@ void digest_to_hex(const struct digest *d, char hex[DIGEST_HEX_SIZE])
 	hex[2 * DIGEST_SIZE] = '\0';
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* The value and one, 0 for what is no digit. A table: the digits of a hash are random, and every branch on
+ * them would be guessed wrong half of the time. */
+static const uint8_t hex_values[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 int digest_from_hex(const char *hex, struct digest *ret_digest)
 {
 	struct digest d;
 
 	for (size_t i = 0; i < DIGEST_SIZE; i++) {
-		int high = hex_value(hex[2 * i]);
-		int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
-		if (low < 0)
+		uint8_t high = hex_values[(unsigned char)hex[2 * i]];
+		uint8_t low = high ? hex_values[(unsigned char)hex[2 * i + 1]] : 0; /* not behind the end */
+		if (!low)
 			return -EINVAL;
-		d.b[i] = (uint8_t)(high << 4 | low);
+		d.b[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
 	if (hex[2 * DIGEST_SIZE] != '\0')
 		return -EINVAL;
