@@ -9,6 +9,7 @@
  *   single.c   one path: looked at, decided         deletes.c  deletions: guard, hold, carry out
  *   stream.c   … a large file sent                  rescue.c   … a remote version into the Trash
  *   doubt.c    writes whose reply was lost          server.c   what pairs of one server share
+ *   bucket.c   is it there, the same, expiring
  *   holds.c    confirm and restore                  wait.c     barriers
  *   dryrun.c   Plan                                 report.c   status, watchers, history
  */
@@ -336,6 +337,8 @@ void pair_index_failed(struct pair *p, int error); /* a write to the index faile
 /* asked: by its user, who accepts with it that files are gone from the bucket. */
 void pair_resume_from_pause(struct pair *p, bool asked);
 void pair_arm_pause(struct pair *p);
+
+/* --- bucket.c --- */
 /* At start, after a 404 and, when asked, while it is gone: the call is expensive. */
 void pair_check_bucket(struct pair *p);
 void pair_warn_expiry(struct pair *p);
