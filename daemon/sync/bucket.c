@@ -1,13 +1,10 @@
-/* A pair's bucket as a whole: is it still there, is it the same one, when does it expire. Asked at start and
- * after a 404 only: the server counts all its files for the answer. What is in it is the listing's (walk.c).
- */
+/* A pair's bucket as a whole: is it still there, is it the same one, when does it expire. The server counts
+ * all its files for the answer, so it is asked seldom. What is in it is the listing's (walk.c). */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/pair.h"
 #include <string.h>
-
-#define DAY_MS (24 * 3600 * 1000LL)
 
 static void bucket_again(void *arg)
 {

@@ -12,7 +12,6 @@
 
 #define HISTORY_PRUNE_MS  (3600 * 1000LL) /* while there is something to prune */
 #define HISTORY_PRUNE_MAX 5000            /* rows a turn: bounded work on the loop */
-#define DAY_MS            (24 * 3600 * 1000LL)
 
 struct pair *engine_pair(struct engine *e, const char *name)
 {

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#define DAY_MS             (24 * 3600 * 1000LL)
 #define RENAMES_KEPT       100 /* looked at whenever the pair is pumped; more holds wait for their user's word */
 #define QUARRELS_PRUNE_MAX 1000 /* each time the pair is pumped: well below a millisecond */
 

@@ -58,12 +58,13 @@
 #define DELETE_MAX                                                                                           \
 	100000 /* deletions remembered while they wait; the scan that finds the rest comes later             \
 		*/
-#define ROOT_CHECK_MS   5000            /* a missing root is looked at this often */
-#define FULL_DISK_MS    10000           /* a full state directory likewise */
+#define ROOT_CHECK_MS   5000  /* a missing root is looked at this often */
+#define FULL_DISK_MS    10000 /* a full state directory likewise */
+#define DAY_MS          (24 * 3600 * 1000LL)
 #define PARK_MS         (3600 * 1000LL) /* quarrels, wrong hashes, files of another owner: tried again hourly */
-#define REFUSED_MS      (24 * 3600 * 1000LL) /* contents the server refuses: once a day */
-#define REFUSED_TRIES   3                    /* 400 or 500 so often, alone, spaced: this content is refused */
-#define REFUSED_SPACING 2 /* doubt_seconds divided by this lie between two such tries: 30 s */
+#define REFUSED_MS      DAY_MS          /* contents the server refuses: once a day */
+#define REFUSED_TRIES   3               /* 400 or 500 so often, alone, spaced: this content is refused */
+#define REFUSED_SPACING 2               /* doubt_seconds divided by this lie between two such tries: 30 s */
 #define HASH_TRIES      3 /* another hash than ours in the answer so often: something on the way changes bytes */
 #define EQUAL_LOOK_MS   1000 /* doubts that something awaits may end by time alone */
 #define RESCAN_JITTER   10   /* percent */
