@@ -183,6 +183,7 @@ struct api_call *call_free(struct api_call *call)
 		answer_texts_done(&call->texts);
 		free(call->bucket);
 		free(call->after);
+		free(call->want);
 		free(call);
 	}
 	return NULL;
@@ -586,7 +587,7 @@ int api_file_list(struct api *api, const char *bucket, const struct api_page *pa
 }
 
 /* Stored paths never hold "//": with it as the delimiter the tree listing is a flat scan by path. */
-static int send_scan(struct api_call *call)
+int call_send_scan(struct api_call *call)
 {
 	_cleanup_buf_ struct buf path = {0};
 	int r = buf_printf(&path, "/api/buckets/%s/files?delimiter=%%2F%%2F&limit=%d", call->bucket,
@@ -617,7 +618,7 @@ static void on_scan(struct api_call *call, struct api_error *error, const struct
 		char *after = strdup(cursor);
 		free(call->after);
 		call->after = after;
-		r = after ? send_scan(call) : -ENOMEM;
+		r = after ? call_send_scan(call) : -ENOMEM;
 		if (r == 0) {
 			answer_files_done(&files);
 			return;
@@ -647,7 +648,7 @@ int api_file_scan(struct api *api, const char *bucket, const char *after, int li
 	call->class = class;
 	call->bucket = strdup(bucket);
 	call->after = after && *after ? strdup(after) : NULL;
-	r = call->bucket && (call->after || !after || !*after) ? send_scan(call) : -ENOMEM;
+	r = call->bucket && (call->after || !after || !*after) ? call_send_scan(call) : -ENOMEM;
 	if (r < 0)
 		call_free(call);
 	else if (ret_call)

@@ -94,3 +94,9 @@ typedef void (*api_scan_cb)(void *arg, const struct api_error *error, const stru
 			    bool more);
 int api_file_scan(struct api *api, const char *bucket, const char *after, int limit, enum http_class class,
 		  api_scan_cb cb, void *arg, struct api_call **ret_call);
+/* One file by its path, from the listing: metadata may be minutes old, and its URL cannot name every path.
+ * ERR_NOT_FOUND with 404 when it is not there; file is NULL with an error. -EINVAL, -ENAMETOOLONG: no path.
+ */
+typedef void (*api_file_cb)(void *arg, const struct api_error *error, const struct api_file *file);
+int api_file_find(struct api *api, const char *bucket, const char *path, enum http_class class,
+		  api_file_cb cb, void *arg, struct api_call **ret_call);

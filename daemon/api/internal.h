@@ -25,6 +25,7 @@ struct api_call {
 
 	/* Of a scan: */
 	char *bucket, *after;
+	char *want; /* of a look-up: the path */
 	int limit;
 	enum http_class class;
 };
@@ -39,6 +40,8 @@ struct api_call *call_free(struct api_call *call);
 /* Starts an exchange of the call: path begins with a slash and is encoded; json NULL: no body. */
 int call_send(struct api_call *call, const char *method, enum http_class class, const char *path,
 	      const char *json);
+/* The next page of call->bucket behind call->after, call->limit of it. */
+int call_send_scan(struct api_call *call);
 /* The answer's JSON; on failure error says so and *ret_object is NULL. */
 void call_read_json(struct api_call *call, const struct http_result *result, struct api_error *error,
 		    struct json_object **ret_object);

@@ -1,5 +1,6 @@
 /* UTF-8 decoding by the table of well-formed byte sequences in the Unicode standard (table 3-7). */
 #include "base/utf8.h"
+#include <stdlib.h>
 #include <string.h>
 
 size_t utf8_next(const char *bytes, size_t len, uint32_t *ret_code_point)
@@ -70,4 +71,52 @@ bool utf8_valid(const char *bytes, size_t len)
 		len -= n;
 	}
 	return true;
+}
+
+static size_t put_utf8(char *out, uint32_t c)
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xC0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3F));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xE0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3F));
+		out[2] = (char)(0x80 | (c & 0x3F));
+		return 3;
+	}
+	out[0] = (char)(0xF0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3F));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3F));
+	out[3] = (char)(0x80 | (c & 0x3F));
+	return 4;
+}
+
+char *utf8_just_below(const char *text)
+{
+	size_t len = strlen(text), start = len;
+
+	while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+		start--;
+	if (start > 0)
+		start--;
+
+	uint32_t c = 0;
+	char *out = malloc(len + 9);
+
+	if (!out)
+		return NULL;
+	memcpy(out, text, start);
+	if (utf8_next(text + start, len - start, &c) && c > 1) {
+		c = c == 0xE000 ? 0xD7FF : c - 1;
+		start += put_utf8(out + start, c);
+		start += put_utf8(out + start, 0x10FFFF);
+	}
+	out[start] = '\0';
+	return out;
 }

@@ -30,57 +30,6 @@ static void lookup_end(struct lookup *l, const struct remote_error *error)
 	cb(arg, error);
 }
 
-static size_t put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xC0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3F));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xE0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-		out[2] = (char)(0x80 | (c & 0x3F));
-		return 3;
-	}
-	out[0] = (char)(0xF0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-	out[3] = (char)(0x80 | (c & 0x3F));
-	return 4;
-}
-
-/* A cursor below `path` with (almost) nothing between: the last character lowered by one, then the highest
- * character there is. What could still lie between is skipped by reading on. The path without its last
- * character where it cannot be lowered. */
-static char *just_below(const char *path)
-{
-	size_t len = strlen(path), start = len;
-
-	while (start > 0 && ((unsigned char)path[start - 1] & 0xC0) == 0x80)
-		start--;
-	if (start > 0)
-		start--;
-
-	uint32_t c = 0;
-	char *out = malloc(len + 9);
-
-	if (!out)
-		return NULL;
-	memcpy(out, path, start);
-	if (utf8_next(path + start, len - start, &c) && c > 1) {
-		c = c == 0xE000 ? 0xD7FF : c - 1;
-		start += put_utf8(out + start, c);
-		start += put_utf8(out + start, 0x10FFFF);
-	}
-	out[start] = '\0';
-	return out;
-}
-
 static int lookup_next(struct lookup *l);
 
 static void set_absent(struct item *it)
@@ -140,7 +89,7 @@ static void on_page(void *arg, const struct remote_error *error, const struct re
 		l->after = strdup(files[n - 1].path);
 	} else {
 		free(l->after);
-		l->after = l->want ? just_below(l->want) : NULL;
+		l->after = l->want ? utf8_just_below(l->want) : NULL;
 	}
 	if (!l->want || !l->after || lookup_next(l) < 0)
 		lookup_end(l, &memory);
@@ -164,7 +113,7 @@ int lookup_start(struct pair *p, struct item **items, size_t n, lookup_cb cb, vo
 		return -ENOMEM;
 	*l = (struct lookup){.pair = p, .items = items, .n = n, .cb = cb, .arg = arg};
 	l->want = pair_full_path(p, items[0]->path);
-	l->after = l->want ? just_below(l->want) : NULL;
+	l->after = l->want ? utf8_just_below(l->want) : NULL;
 
 	int r = l->after ? lookup_next(l) : -ENOMEM;
 

@@ -33,6 +33,30 @@ START_TEST(buf_grows_and_consumes)
 }
 END_TEST
 
+START_TEST(utf8_below)
+{
+	static const struct {
+		const char *text, *below;
+	} cases[] = {
+		{"a", "`\xF4\x8F\xBF\xBF"},
+		{"d/b", "d/a\xF4\x8F\xBF\xBF"},
+		{"", ""},
+		{"\x01", ""},
+		{"x\xC3\xA9", "x\xC3\xA8\xF4\x8F\xBF\xBF"},
+		{"\xEE\x80\x80", "\xED\x9F\xBF\xF4\x8F\xBF\xBF"},
+		{"\xC2\x80", "\x7F\xF4\x8F\xBF\xBF"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *below = utf8_just_below(cases[i].text);
+
+		ck_assert_str_eq(below, cases[i].below);
+		ck_assert(utf8_valid(below, strlen(below)));
+		ck_assert(!*cases[i].text || strcmp(below, cases[i].text) < 0);
+	}
+}
+END_TEST
+
 START_TEST(utf8_boundaries)
 {
 	static const struct {
@@ -313,6 +337,7 @@ int main(void)
 	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
 
 	tcase_add_test(tc, buf_grows_and_consumes);
+	tcase_add_test(tc, utf8_below);
 	tcase_add_test(tc, utf8_boundaries);
 	tcase_add_test(tc, clock_both_ways);
 	tcase_add_test(tc, clock_reads_what_servers_write);
