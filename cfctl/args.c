@@ -98,7 +98,7 @@ static int unknown_verb(struct ctl *ctl, const char *noun, const char *word)
 /* argv[*i] is an option: with its value, which may be the next word whatever that begins with. */
 static int parse_option(struct ctl *ctl, struct args *args, int argc, char **argv, int *i)
 {
-	const char *word = argv[*i], *name, *equals, *value = NULL;
+	const char *word = argv[*i], *name, *equals, *value = NULL, *second = NULL;
 	bool is_long = word[1] == '-';
 	const struct option *option;
 	size_t length;
@@ -115,6 +115,8 @@ static int parse_option(struct ctl *ctl, struct args *args, int argc, char **arg
 		return unknown_option(ctl, args, word);
 	if (option->arg) {
 		value = equals ? equals + 1 : *i + 1 < argc ? argv[++*i] : NULL;
+		if (value && strchr(option->arg, ' '))
+			value = (second = *i + 1 < argc ? argv[++*i] : NULL) ? value : NULL;
 		if (!value)
 			return ctl_usage(ctl, NULL, "--%s needs a value: --%s %s", option->name, option->name,
 					 option->arg);
@@ -124,7 +126,7 @@ static int parse_option(struct ctl *ctl, struct args *args, int argc, char **arg
 	for (size_t g = 0; option->arg && !option->repeat && g < args->n_given; g++)
 		if (args->given[g].option == option)
 			return ctl_usage(ctl, NULL, "--%s is given twice", option->name);
-	args->given[args->n_given++] = (struct given){option, value};
+	args->given[args->n_given++] = (struct given){option, value, second};
 	if (strcmp(option->name, "help") == 0)
 		args->help = true;
 	else if (strcmp(option->name, "version") == 0)

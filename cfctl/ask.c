@@ -143,6 +143,41 @@ int secret_from_prompt(struct ctl *ctl, const char *what, struct secret *ret_sec
 	return code;
 }
 
+int secret_to_params(struct ctl *ctl, const char *file, struct params *params, const char *key)
+{
+	_cleanup_secret_ struct secret secret = {.fd = -1};
+	char text[SECRET_MAX_BYTES + 1];
+	int code = secret_from_file(ctl, file, &secret);
+	ssize_t n;
+
+	if (code != EXIT_OK)
+		return code;
+	n = pread(secret.fd, text, sizeof(text) - 1, 0);
+	if (n > 0) {
+		text[n] = '\0';
+		params_string(params, key, text);
+	}
+	explicit_bzero(text, sizeof(text));
+	return EXIT_OK;
+}
+
+void secret_wipe_params(struct params *params, const char *key)
+{
+	struct json_object *text;
+
+	if (params->object && json_object_object_get_ex(params->object, key, &text))
+		explicit_bzero((char *)(uintptr_t)json_object_get_string(text),
+			       (size_t)json_object_get_string_len(text));
+}
+
+int ctl_may_ask(struct ctl *ctl, bool yes, const char *what)
+{
+	if (yes || (ctl->in_tty && ctl->err.tty))
+		return EXIT_OK;
+	return ctl_usage(ctl, "Say --yes if you are sure.",
+			 "%s deletes for good, and there is no terminal to ask at", what);
+}
+
 int ctl_confirm(struct ctl *ctl, const char *question)
 {
 	_cleanup_free_ char *safe = term_safe(question);

@@ -15,4 +15,8 @@ struct secret {
 int secret_from_file(struct ctl *ctl, const char *file, struct secret *ret_secret);
 /* From the terminal. what: "API key or token for https://…". */
 int secret_from_prompt(struct ctl *ctl, const char *what, struct secret *ret_secret);
+/* The same as secret_from_file, as a member of a call's parameters: where the interface takes text only. It
+ * is to be wiped out of them when the call is done. */
+int secret_to_params(struct ctl *ctl, const char *file, struct params *params, const char *key);
+void secret_wipe_params(struct params *params, const char *key);
 void secret_done(struct secret *secret); /* overwrites it */

@@ -1,112 +1,13 @@
-/* bucket list, create, info; and finding the bucket that a user's word means. */
+/* bucket list, create, info, update, delete, summary. */
+#include "cfctl/ask.h"
 #include "cfctl/bucket.h"
 #include "cfctl/cmd.h"
+#include "cfctl/events.h"
 #include "cfctl/human.h"
 #include "cfctl/listing.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BUCKET_ID_LENGTH 10 /* of [A-Za-z0-9], as the server makes them */
-#define SEARCH_PAGE      1000
-
-/* ---- Which bucket ---- */
-
-static bool looks_like_id(const char *word)
-{
-	size_t n = 0;
-
-	while (isalnum((unsigned char)word[n]))
-		n++;
-	return n == BUCKET_ID_LENGTH && word[n] == '\0';
-}
-
-struct search {
-	const char *name;
-	char *ids; /* of the buckets with that name, separated by ", " */
-	size_t found;
-};
-
-static int on_search(struct ctl *ctl, const struct reply *reply, void *userdata)
-{
-	struct search *search = userdata;
-
-	for (size_t i = 0; i < get_count(reply->object, "buckets"); i++) {
-		struct json_object *bucket = get_item(reply->object, "buckets", i);
-		char *ids;
-
-		if (strcmp(get_text(bucket, "name"), search->name) != 0)
-			continue;
-		if (asprintf(&ids, "%s%s%s", search->ids ? search->ids : "", search->ids ? ", " : "",
-			     get_text(bucket, "id")) < 0)
-			return ctl_no_memory(ctl);
-		free(search->ids);
-		search->ids = ids;
-		search->found++;
-	}
-	return EXIT_OK;
-}
-
-/* *ret_id is yours to free. */
-static int find_by_name(struct ctl *ctl, const char *name, char **ret_id)
-{
-	_cleanup_params_ struct params params, page;
-	struct search search = {.name = name};
-	struct call call = {
-		.what = "look the bucket up by its name",
-		.method = REMOTE "ListBuckets",
-		.params = &params,
-		.flags = CFIPC_MORE,
-		.on_reply = on_search,
-		.userdata = &search,
-	};
-	int code;
-
-	params_init(&params);
-	params_init(&page);
-	params_string(&params, "profile", ctl->profile);
-	params_int(&page, "limit", SEARCH_PAGE);
-	params_move(&params, "page", &page);
-	code = ctl_run(ctl, &call, NULL);
-	if (code == EXIT_OK && search.found == 1) {
-		*ret_id = search.ids;
-		return EXIT_OK;
-	}
-	if (code == EXIT_OK && search.found > 1)
-		code = ctl_error(ctl, EXIT_USAGE, "AmbiguousBucket", "Use the id.",
-				 "%zu buckets are named %s: %s", search.found, name, search.ids);
-	else if (code == EXIT_OK)
-		code = ctl_error(ctl, EXIT_NOT_FOUND, "NoSuchBucket",
-				 "`cfctl bucket list` shows them, `cfctl bucket create NAME` makes one.",
-				 "no bucket has the id or the name %s", name);
-	free(search.ids);
-	return code;
-}
-
-int bucket_run(struct ctl *ctl, const struct call *call, struct params *holder, const char *word,
-	       struct reply *ret_reply)
-{
-	_cleanup_free_ char *id = NULL;
-	cfipc_error *error = NULL;
-	int code = EXIT_NOT_FOUND;
-
-	/* The form of an id is also one a name may have: the server knows. */
-	if (looks_like_id(word)) {
-		params_string(holder, "bucket", word);
-		code = ctl_try(ctl, call, ret_reply, &error);
-		if (!error)
-			return code;
-		cfipc_error_free(error);
-	}
-	code = find_by_name(ctl, word, &id);
-	if (code != EXIT_OK)
-		return code;
-	params_string(holder, "bucket", id);
-	return ctl_run(ctl, call, ret_reply);
-}
-
-/* ---- Commands ---- */
 
 static void list_row(struct table *table, struct json_object *bucket)
 {
@@ -221,6 +122,103 @@ static int bucket_info(struct ctl *ctl, const struct args *args)
 	return code != EXIT_OK ? code : out_reply(ctl, &reply, show_info, NULL);
 }
 
+static void show_updated(struct ctl *ctl, struct json_object *reply, void *userdata)
+{
+	if (!ctl->quiet)
+		show_bucket(ctl, get_object(reply, "bucket"));
+}
+
+static int bucket_update(struct ctl *ctl, const struct args *args)
+{
+	_cleanup_params_ struct params params;
+	_cleanup_reply_ struct reply reply = {0};
+	struct call call = {.what = "change the bucket", .method = REMOTE "UpdateBucket", .params = &params};
+	int code;
+
+	if (!args_has(args, "name") && !args_has(args, "description") && !args_has(args, "expires"))
+		return ctl_usage(ctl, "At least one of --name, --description and --expires.",
+				 "bucket update: what shall be changed?");
+	params_init(&params);
+	params_string(&params, "profile", ctl->profile);
+	params_string(&params, "name", args_value(args, "name"));
+	params_string(&params, "description", args_value(args, "description"));
+	params_string(&params, "expires_in", args_value(args, "expires"));
+	code = bucket_run(ctl, &call, &params, args_word(args, 0), &reply);
+	return code != EXIT_OK ? code : out_reply(ctl, &reply, show_updated, NULL);
+}
+
+/* Shows in the question what would be lost. */
+static int ask_delete(struct ctl *ctl, const char *id)
+{
+	_cleanup_params_ struct params params;
+	_cleanup_reply_ struct reply reply = {0};
+	_cleanup_free_ char *question = NULL;
+	struct json_object *bucket;
+	int64_t files;
+	int code;
+
+	params_init(&params);
+	params_string(&params, "profile", ctl->profile);
+	params_string(&params, "bucket", id);
+	code = ctl_call(ctl, "look at the bucket", REMOTE "GetBucket", &params, &reply);
+	if (code != EXIT_OK)
+		return code;
+	bucket = get_object(reply.object, "bucket");
+	files = get_int(bucket, "file_count");
+	if (asprintf(&question, "Delete the bucket %s (%s) with %s %s, %s, for good?",
+		     get_text(bucket, "name"), id, human_count(files).text, files == 1 ? "file" : "files",
+		     human_size(get_int(bucket, "total_size")).text) < 0) {
+		question = NULL;
+		return ctl_no_memory(ctl);
+	}
+	return ctl_confirm(ctl, question);
+}
+
+static int bucket_delete(struct ctl *ctl, const struct args *args)
+{
+	_cleanup_params_ struct params params;
+	_cleanup_reply_ struct reply reply = {0};
+	_cleanup_free_ char *id = NULL;
+	bool yes = args_has(args, "yes");
+	int code = ctl_may_ask(ctl, yes, "bucket delete");
+
+	params_init(&params);
+	if (code == EXIT_OK)
+		code = bucket_find(ctl, args_word(args, 0), &id);
+	if (code == EXIT_OK && !yes)
+		code = ask_delete(ctl, id);
+	if (code != EXIT_OK)
+		return code;
+	params_string(&params, "profile", ctl->profile);
+	params_string(&params, "bucket", id);
+	code = ctl_call(ctl, "delete the bucket", REMOTE "DeleteBucket", &params, &reply);
+	if (code != EXIT_OK)
+		return code;
+	out_done(ctl, "Deleted bucket %s.", args_word(args, 0));
+	return out_reply(ctl, &reply, NULL, NULL);
+}
+
+/* Lines of the server, passed on one by one so that nothing else gets through. */
+static void show_summary(struct ctl *ctl, struct json_object *reply, void *userdata)
+{
+	out_page(ctl);
+	out_lines(ctl, get_text(reply, "summary"));
+}
+
+static int bucket_summary(struct ctl *ctl, const struct args *args)
+{
+	_cleanup_params_ struct params params;
+	_cleanup_reply_ struct reply reply = {0};
+	struct call call = {
+		.what = "summarise the bucket", .method = REMOTE "GetBucketSummary", .params = &params};
+	int code;
+
+	params_init(&params);
+	params_string(&params, "profile", ctl->profile);
+	code = bucket_run(ctl, &call, &params, args_word(args, 0), &reply);
+	return code != EXIT_OK ? code : out_reply(ctl, &reply, show_summary, NULL);
+}
+
 static const struct option list_options[] = {
 	LISTING_OPTIONS,
 	{"include-expired", 0, NULL, "also those that have expired"},
@@ -230,6 +228,16 @@ static const struct option create_options[] = {
 	{"description", 0, "TEXT", "what it is for"},
 	{"expires", 0, "WHEN",
 	 "never, a time from now (15m, 6h, 7d, 2w) or a date; without it the server decides (7 days)"},
+	{NULL},
+};
+static const struct option update_options[] = {
+	{"name", 0, "NAME", "another name"},
+	{"description", 0, "TEXT", "another description"},
+	{"expires", 0, "WHEN", "never, a time from now (15m, 6h, 7d, 2w) or a date"},
+	{NULL},
+};
+static const struct option delete_options[] = {
+	{"yes", 0, NULL, "do not ask"},
 	{NULL},
 };
 static const struct option info_options[] = {
@@ -247,5 +255,14 @@ const struct command bucket_commands[] = {
 	 create_options, bucket_create},
 	{"bucket", "info", "BUCKET", "one bucket", "BUCKET is an id, or a name that only one bucket has.",
 	 info_options, bucket_info},
+	{"bucket", "update", "BUCKET", "changes its name, description or end",
+	 "What is not named stays as it is. A bucket that has expired and is still there comes back to life.",
+	 update_options, bucket_update},
+	{"bucket", "delete", "BUCKET", "deletes a bucket with all its files",
+	 "Shows what would be lost and asks; without a terminal it wants --yes.", delete_options,
+	 bucket_delete},
+	{"bucket", "summary", "BUCKET", "what is in it, as the server words it", NULL, NULL, bucket_summary},
+	{"bucket", "watch", "BUCKET", "what happens to it and its files, live, until interrupted",
+	 "As `cfctl events --bucket BUCKET`.", NULL, bucket_watch},
 	{NULL},
 };

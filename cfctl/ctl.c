@@ -239,10 +239,12 @@ int ctl_try(struct ctl *ctl, const struct call *call, struct reply *ret_reply, c
 	r = cfipc_call_async(ctl->client, &op, call->method, in_json, call->flags, on_reply, &run);
 	if (r >= 0 && call->with_fd)
 		r = cfipc_op_push_dup_fd(op, call->fd);
+	if (r >= 0 && call->timeout_ms > 0)
+		r = cfipc_op_set_timeout(op, call->timeout_ms * USEC_PER_MSEC);
 	if (r >= 0)
 		r = op_finish(&run, op);
 	if (r < 0) {
-		code = ctl_fail(ctl, call->what, r, NULL);
+		code = call->silent ? cfipc_exit_code(r, NULL) : ctl_fail(ctl, call->what, r, NULL);
 		goto out;
 	}
 	error = cfipc_op_get_error(op);
@@ -255,7 +257,8 @@ int ctl_try(struct ctl *ctl, const struct call *call, struct reply *ret_reply, c
 		*ret_error = cfipc_error_copy(error);
 		code = *ret_error ? EXIT_NOT_FOUND : ctl_no_memory(ctl);
 	} else if (error) {
-		code = ctl_fail(ctl, call->what, -EREMOTEIO, error);
+		code = call->silent ? cfipc_exit_code(-EREMOTEIO, error)
+				    : ctl_fail(ctl, call->what, -EREMOTEIO, error);
 	} else if (ret_reply) {
 		*ret_reply = run.reply;
 		run.reply = (struct reply){0};

@@ -79,6 +79,8 @@ struct call {
 	bool with_fd;
 	reply_handler on_reply; /* for streams; else the reply is returned */
 	void *userdata;
+	bool silent; /* a failure is a code and nothing is said: for questions whose answer is not needed */
+	int64_t timeout_ms; /* 0: none */
 	/* Called about every tick_ms while nothing arrives (0: never), for live views. */
 	int tick_ms;
 	int (*on_tick)(struct ctl *ctl, void *userdata);
@@ -119,6 +121,8 @@ void ctl_note(struct ctl *ctl, enum style style, const char *label, const char *
 /* Yes or no at the terminal: EXIT_OK for yes, EXIT_FAILED for no. Only where there is one: in_tty and
  * err.tty. */
 int ctl_confirm(struct ctl *ctl, const char *question);
+/* Before anything else is done: EXIT_OK with --yes or at a terminal; else this run cannot end well. */
+int ctl_may_ask(struct ctl *ctl, bool yes, const char *what);
 
 /* ---- Reading replies: fields that are missing or of another type read as "", 0, false or NULL ---- */
 

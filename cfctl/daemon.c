@@ -65,16 +65,8 @@ static int daemon_reload(struct ctl *ctl, const struct args *args)
 /* OpenMetrics: lines of ours, passed on one by one so that nothing else gets through. */
 static void show_metrics(struct ctl *ctl, struct json_object *reply, void *userdata)
 {
-	const char *line = get_text(reply, "text");
-
 	out_page(ctl);
-	while (*line) {
-		int length = (int)strcspn(line, "\n");
-
-		out_line(ctl, STYLE_NONE, "%.*s", length, line);
-		line += length;
-		line += *line == '\n';
-	}
+	out_lines(ctl, get_text(reply, "text"));
 }
 
 static int daemon_metrics(struct ctl *ctl, const struct args *args)

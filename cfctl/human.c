@@ -116,21 +116,35 @@ bool human_is_past(const char *text)
 	return human_parse_time(text, &then) == 0 && then <= (int64_t)time(NULL);
 }
 
+/* 0, or -EINVAL for what is no time. */
+static int local_time(const char *text, struct tm *ret_tm)
+{
+	int64_t seconds;
+	time_t when;
+
+	if (human_parse_time(text, &seconds) < 0)
+		return -EINVAL;
+	when = (time_t)seconds;
+	return localtime_r(&when, ret_tm) ? 0 : -EINVAL;
+}
+
 struct human human_date(const char *text)
 {
 	struct human h = {"never"};
-	int64_t seconds;
-	time_t when;
 	struct tm tm;
 
-	if (!text)
-		return h;
-	if (human_parse_time(text, &seconds) < 0) {
+	if (text &&
+	    (local_time(text, &tm) < 0 || strftime(h.text, sizeof(h.text), "%Y-%m-%d %H:%M", &tm) == 0))
 		(void)snprintf(h.text, sizeof(h.text), "?");
-		return h;
-	}
-	when = (time_t)seconds;
-	if (!localtime_r(&when, &tm) || strftime(h.text, sizeof(h.text), "%Y-%m-%d %H:%M", &tm) == 0)
+	return h;
+}
+
+struct human human_time(const char *text)
+{
+	struct human h;
+	struct tm tm;
+
+	if (local_time(text, &tm) < 0 || strftime(h.text, sizeof(h.text), "%H:%M:%S", &tm) == 0)
 		(void)snprintf(h.text, sizeof(h.text), "?");
 	return h;
 }

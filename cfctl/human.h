@@ -14,6 +14,7 @@ struct human human_count(int64_t n);          /* "1,234,567" */
 struct human human_duration(int64_t seconds); /* "3 d 4 h", "12 s" */
 struct human human_age(const char *time);     /* RFC 3339: "3 min ago", "in 2 d"; NULL: "never" */
 struct human human_date(const char *time);    /* RFC 3339 -> "2026-11-24 09:38", local time; NULL: "never" */
+struct human human_time(const char *time);    /* RFC 3339 -> "09:38:12", local time */
 bool human_is_past(const char *time);         /* RFC 3339; false for what is none */
 int human_plural(int64_t n); /* 0 for one, 1 for any other number: index of {"file", "files"} */
 

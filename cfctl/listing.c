@@ -10,6 +10,7 @@ struct shown {
 	struct table *table;
 	size_t n;
 	int64_t total;
+	bool begun; /* the first reply is shown */
 	int code;
 };
 
@@ -19,10 +20,14 @@ static void show_page(struct ctl *ctl, struct json_object *reply, void *userdata
 	size_t n = get_count(reply, shown->listing->array);
 
 	out_page(ctl);
+	if (shown->listing->first && !shown->begun)
+		shown->listing->first(shown->table, reply);
+	shown->begun = true;
 	for (size_t i = 0; i < n; i++)
 		shown->listing->row(shown->table, get_item(reply, shown->listing->array, i));
 	shown->n += n;
-	shown->total = get_int(get_object(reply, "page"), "total");
+	shown->total = shown->listing->total ? get_int(reply, shown->listing->total)
+					     : get_int(get_object(reply, "page"), "total");
 	shown->code = table_print(ctl, shown->table);
 }
 

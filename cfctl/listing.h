@@ -17,6 +17,9 @@ struct listing {
 	const struct column *columns;
 	size_t n_columns;
 	void (*row)(struct table *table, struct json_object *item);
+	const char *total; /* a member of the reply, instead of total in its page */
+	void (*first)(struct table *table,
+		      struct json_object *reply); /* rows before those of the first reply */
 };
 
 /* bucket: a word of the user to be found as id or name first, or NULL. params are completed with the page. */

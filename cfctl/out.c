@@ -393,3 +393,14 @@ void out_line(struct ctl *ctl, enum style style, const char *format, ...)
 	print_safe(ctl, style, format, ap);
 	va_end(ap);
 }
+
+void out_lines(struct ctl *ctl, const char *text)
+{
+	while (*text) {
+		int length = (int)strcspn(text, "\n");
+
+		out_line(ctl, STYLE_NONE, "%.*s", length, text);
+		text += length;
+		text += *text == '\n';
+	}
+}

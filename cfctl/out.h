@@ -52,6 +52,8 @@ static inline void table_freep(struct table **table)
 
 void out_field(struct ctl *ctl, enum style style, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Lines of text from outside, each made safe. */
+void out_lines(struct ctl *ctl, const char *text);
 /* A line of its own, made safe. */
 void out_line(struct ctl *ctl, enum style style, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

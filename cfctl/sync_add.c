@@ -79,34 +79,6 @@ static int make_spec(struct ctl *ctl, const struct args *args, struct params *sp
 	return EXIT_OK;
 }
 
-/* The interface takes the token as text only: it is wiped out of the one copy that is ours. */
-static int add_token(struct ctl *ctl, const char *file, struct params *params)
-{
-	_cleanup_secret_ struct secret secret = {.fd = -1};
-	char token[SECRET_MAX_BYTES + 1];
-	int code = secret_from_file(ctl, file, &secret);
-	ssize_t n;
-
-	if (code != EXIT_OK)
-		return code;
-	n = pread(secret.fd, token, sizeof(token) - 1, 0);
-	if (n > 0) {
-		token[n] = '\0';
-		params_string(params, "upload_token", token);
-	}
-	explicit_bzero(token, sizeof(token));
-	return EXIT_OK;
-}
-
-static void wipe_token(struct params *params)
-{
-	struct json_object *token;
-
-	if (params->object && json_object_object_get_ex(params->object, "upload_token", &token))
-		explicit_bzero((char *)(uintptr_t)json_object_get_string(token),
-			       (size_t)json_object_get_string_len(token));
-}
-
 void sync_warnings(struct ctl *ctl, struct json_object *reply)
 {
 	for (size_t i = 0; i < get_count(reply, "warnings"); i++) {
@@ -162,11 +134,11 @@ static int sync_add(struct ctl *ctl, const struct args *args)
 	params_true(&params, "create_bucket", create);
 	params_true(&params, "paused", args_has(args, "paused"));
 	if (token_file)
-		code = add_token(ctl, token_file, &params);
+		code = secret_to_params(ctl, token_file, &params, "upload_token");
 	if (code != EXIT_OK)
 		return code;
 	code = create ? ctl_run(ctl, &call, &reply) : bucket_run(ctl, &call, &spec, bucket, &reply);
-	wipe_token(&params);
+	secret_wipe_params(&params, "upload_token");
 	return code != EXIT_OK ? code : out_reply(ctl, &reply, show_added, NULL);
 }
 

@@ -9,6 +9,7 @@ import sys
 
 from cf import assert_equal, main, test
 from cf.process import source_dir
+from cfctlrows import RESOLVED, ROWS
 from cfctlrun import (BUCKET, CFCTL, DAEMON, FILE, HELD, HOSTILE, PAGE, PAIR, PROFILE, SECRET, STATUS, SYNCING,
                       Terminal, argv, daemon, environment, only_call, run, says)
 from fakeipc import CLOSE, GARBAGE, Error
@@ -155,7 +156,7 @@ COMMANDS = [
      ['problem: clock: it is 1970', '    Set it.', 'warning: watches docs: few', '1 problem, 1 warning'],
      ('daemon.Diagnose', {})),
     ('doctor', {'daemon.Diagnose': [{'findings': []}]}, 0, ['Nothing wrong'], ('daemon.Diagnose', {})),
-]
+] + ROWS
 
 
 @test('every command: its call, its text, its exit status', world=False)
@@ -328,6 +329,10 @@ def _():
         (['login', 'https://x', '--anonymous', '--token-file', '-'], 'excludes'),
         (['login', 'https://x', '--auth', 'password'], 'api_key'),
         (['login', 'https://x', '--name', 'a', '--profile', 'b'], 'two profiles'),
+        (['bucket', 'update', 'b'], 'what shall be changed'), (['bucket', 'delete', 'b'], '--yes'),
+        (['file', 'delete', 'b', 'p'], '--yes'), (['key', 'delete', 'cf4_00112233'], '--yes'), (['short', 'delete', 'c'], '--yes'),
+        (['file', 'tree', 'b', 'p', '--prefix', 'q'], 'give one of them'), (['token', 'upload', 'b', '--max-uploads', '0'], 'from 1'),
+        (['events'], '--all'), (['file', 'info', 'b'], 'Usage: cfctl file info BUCKET PATH'),
         (['-quiet', 'status'], '-quiet'), (['--q', 'status'], '--q'), (['profile', 'use', b'\xff'], 'UTF-8'),
     ]
     with daemon() as fake:
@@ -340,6 +345,7 @@ def _():
             assert_equal(done.returncode, 2, repr(words))
             if not words or words[-1] != '--timeout':
                 assert_equal(json.loads(done.stderr)['error'], 'org.carbonfiles.cfctl.Usage', repr(words))
+        says(run(fake, 'events', '--file', 'b'), 2, '--file needs a value: --file B PATH')
         assert_equal(fake.calls, [])
 
 
@@ -360,7 +366,7 @@ def _():
     says(done, 0, 'Usage: cfctl', 'sync add DIR BUCKET', 'Exit status: 0 done')
     commands = re.findall(r'^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)', done.stdout, re.M)
     assert len(commands) > 35, commands
-    for later in ('transfer', 'key', 'events', 'token', 'short', 'completion', 'conflicts', 'resolve'):
+    for later in ('conflicts', 'resolve ID'):
         assert later not in done.stdout, later
     for command in commands:
         says(run(None, *command.split(), '--help'), 0, f'Usage: cfctl {command}')
@@ -399,7 +405,8 @@ def _():
         if call.parameters['bucket'] == 'tenletters':
             return Error('org.carbonfiles.remote.NotFound', status_code=404, message='Bucket not found')
         return {'files': [FILE], 'page': PAGE}
-    with daemon({'remote.ListBuckets': pages, 'remote.ListFiles': files}) as fake:
+    missing = Error('org.carbonfiles.remote.NotFound', status_code=404, message='Bucket not found')
+    with daemon({'remote.ListBuckets': pages, 'remote.ListFiles': files, 'remote.GetBucket': missing}) as fake:
         says(run(fake, 'file', 'list', 'docs'), 0, 'a/b.txt')
         assert_equal(fake.calls[-1].parameters['bucket'], 'Abcdefgh12')
         says(run(fake, 'file', 'list', 'tenletters'), 0, 'a/b.txt')
@@ -408,6 +415,26 @@ def _():
         says(run(fake, 'file', 'list', 'nothing'), 5, 'no bucket has the id or the name nothing')
         done = run(fake, 'file', 'list', 'nothing', '--json')
         assert_equal((done.returncode, json.loads(done.stderr)['error']), (5, 'org.carbonfiles.cfctl.NoSuchBucket'))
+
+
+@test('a file that is not there is not taken for a bucket that is not there', world=False)
+def _():
+    missing = Error('org.carbonfiles.remote.NotFound', status_code=404, message='File not found')
+    with daemon({'remote.GetFile': missing, 'remote.GetBucket': {'bucket': BUCKET}}) as fake:
+        says(run(fake, 'file', 'info', 'Abcdefgh12', 'x'), 5, 'cannot show the file (HTTP 404): File not found')
+        fake.script['remote.GetBucket'] = missing
+        fake.script['remote.ListBuckets'] = {'buckets': [], 'page': PAGE}
+        says(run(fake, 'file', 'info', 'Abcdefgh12', 'x'), 5, 'no bucket has the id or the name Abcdefgh12')
+
+
+@test('what is shown once stands alone with --quiet', world=False)
+def _():
+    for line, out in (('key create alice', 'cf4_00112233_44'), ('token upload Abcdefgh12', 'cfu_0011'), ('token dashboard', 'a.b.c'),
+                      ('file url Abcdefgh12 a/b.txt', 'https://x.example/u'), ('short resolve Ab12Cd', RESOLVED['url'])):
+        script = next(row[1] for row in ROWS if row[0].startswith(line.rpartition(' ')[0]) and row[0].split()[1] == line.split()[1])
+        with daemon(script) as fake:
+            done = run(fake, '-q', *line.split())
+            assert_equal((done.returncode, done.stdout, done.stderr), (0, out + '\n', ''), line)
 
 
 # ---- Paths and names ----
@@ -483,6 +510,13 @@ def _():
         says(run(fake, 'login', 'http://x.example', '--token-file', '-', input=SECRET), 0, 'not encrypted')
         assert 'not encrypted' not in run(fake, 'login', 'http://127.0.0.1:1', '--token-file', '-', input=SECRET).stderr
         assert_equal(len(fake.calls), 4)
+
+
+@test('a dashboard token to be looked at comes from a file', world=False)
+def _():
+    with daemon({'remote.GetDashboardToken': {'scope': 'admin', 'expires_at': '2099-01-01T00:00:00Z'}}) as fake:
+        says(run(fake, 'token', 'info', '--token-file', '-', input='a.b.c\n'), 0, 'admin')
+        assert_equal(only_call(fake).parameters, {'token': 'a.b.c'})
 
 
 @test('without a terminal there is no prompt', world=False)

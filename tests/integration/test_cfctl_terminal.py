@@ -8,7 +8,8 @@ import unicodedata
 
 from cf import assert_equal, main, test
 from cf.wait import Deadline
-from cfctlrun import (FILE, HELD, HOSTILE, PAGE, PAIR, SECONDS, STATUS, SYNCING, Terminal, argv, daemon, environment, run,
+from cfctlrows import KEY, RESOLVED
+from cfctlrun import (BUCKET, FILE, HELD, HOSTILE, PAGE, PAIR, SECONDS, STATUS, SYNCING, Terminal, argv, daemon, environment, run,
                       says)
 from fakeipc import HANG
 
@@ -31,6 +32,24 @@ def _():
         terminal = Terminal(fake, 'sync', 'confirm', 'docs')
         assert_equal(terminal.end(), 7)
         assert 'nothing is held for docs' in terminal.output(), terminal.output()
+
+
+@test('what destroys on the server shows what it is, and asks', world=False)
+def _():
+    commands = [('bucket delete Abcdefgh12', 'Delete the bucket docs (Abcdefgh12) with 3 files, 4.0 KiB, for good?', 'DeleteBucket'),
+                ('file delete Abcdefgh12 a/b', 'Delete a/b from the bucket Abcdefgh12 for good?', 'DeleteFile'),
+                ('key delete cf4_00112233', 'Delete the key cf4_00112233 (alice, last used: never) for good?', 'DeleteApiKey'),
+                ('short delete Ab12Cd', 'Delete the short URL Ab12Cd of a/b.txt in bucket Abcdefgh12 for good?', 'DeleteShortUrl')]
+    script = {'remote.GetBucket': {'bucket': BUCKET}, 'remote.GetApiKeyUsage': {'key': KEY, 'total_downloads': 0, 'buckets': []},
+              'remote.ResolveShortUrl': RESOLVED, **{'remote.' + method: {} for _, _, method in commands}}
+    for line, question, method in commands:
+        for answer, code in (('y\n', 0), ('\n', 1), ('\x03', 130)):
+            with daemon(script) as fake:
+                terminal = Terminal(fake, *line.split(), columns=200)
+                terminal.expect(question + ' [y/N] ')
+                terminal.type(answer)
+                assert_equal(terminal.end(), code, repr(answer))
+                assert_equal(any(c.method == 'remote.' + method for c in fake.calls), code == 0, repr(answer))
 
 
 @test('confirm of very many paths goes in requests that the daemon takes', world=False)
