@@ -1,5 +1,5 @@
-/* The curl multi on the loop, and who gets a connection: each host has eight, and bulk never takes the last
- * two. Everything that calls curl or a caller runs from one place, the round of work, which the loop starts
+/* The curl multi on the loop, and who gets a connection: each class has its own number of a host's.
+ * Everything that calls curl or a caller runs from one place, the round of work, which the loop starts
  * outside of all callbacks; so nothing here is entered twice. When no request is under way there is no timer
  * and no watched socket. */
 #include "http/internal.h"
@@ -63,7 +63,7 @@ static int host_get(struct http *h, const char *key, struct http_host **ret_host
 		free(host);
 		return -ENOMEM;
 	}
-	for (int c = 0; c < 2; c++)
+	for (int c = 0; c < HTTP_CLASSES; c++)
 		host->waiting_end[c] = &host->waiting[c];
 	host->http = h;
 	host->next = h->hosts;
@@ -113,16 +113,20 @@ static int host_key(const char *url, char **ret_key)
 /* The next one of a host that may run now. */
 static struct http_request *host_next(struct http_host *host)
 {
-	unsigned running = host->running[HTTP_INTERACTIVE] + host->running[HTTP_BULK];
-	enum http_class class;
+	static const unsigned most[HTTP_CLASSES] = {[HTTP_INTERACTIVE] = HTTP_HOST_CONNECTIONS,
+						    [HTTP_TRANSFER] = HTTP_HOST_TRANSFER,
+						    [HTTP_BULK] = HTTP_HOST_BULK};
+	unsigned running = 0;
+	int class;
 
+	for (class = 0; class < HTTP_CLASSES; class ++)
+		running += host->running[class];
 	if (running >= HTTP_HOST_CONNECTIONS)
 		return NULL;
-	if (host->waiting[HTTP_INTERACTIVE])
-		class = HTTP_INTERACTIVE;
-	else if (host->waiting[HTTP_BULK] && host->running[HTTP_BULK] < HTTP_HOST_BULK)
-		class = HTTP_BULK;
-	else
+	for (class = 0; class < HTTP_CLASSES; class ++)
+		if (host->waiting[class] && host->running[class] < most[class])
+			break;
+	if (class == HTTP_CLASSES)
 		return NULL;
 	struct http_request *r = host->waiting[class];
 	host->waiting[class] = r->next_waiting;
@@ -229,10 +233,16 @@ static void report(struct http_request *r)
 	host_put(h, host);
 }
 
+/* Both directions in one call: what is not named goes on. */
 static void resume(struct http_request *r)
 {
-	r->paused = false;
-	CURLcode code = curl_easy_pause(r->easy, CURLPAUSE_CONT);
+	if (r->want_resume && r->paused)
+		request_watch_speed(r, true);
+	r->paused = r->paused && !r->want_resume;
+	r->held = r->held && !r->want_receive;
+	r->want_resume = r->want_receive = false;
+	int pause = (r->paused ? CURLPAUSE_SEND : 0) | (r->held ? CURLPAUSE_RECV : 0);
+	CURLcode code = curl_easy_pause(r->easy, pause);
 	if (code != CURLE_OK)
 		log_debug("http * cannot resume: %s", curl_easy_strerror(code));
 }
@@ -257,12 +267,9 @@ static bool serve(struct http_request *r)
 	}
 	if (r->state == HTTP_WAITING)
 		kick = pump_host(r->host);
-	if (r->want_resume && r->state == HTTP_RUNNING) {
-		r->want_resume = false;
-		if (r->paused) {
-			resume(r);
-			kick = true;
-		}
+	if (r->state == HTTP_RUNNING && ((r->want_resume && r->paused) || (r->want_receive && r->held))) {
+		resume(r);
+		kick = true;
 	}
 	if (r->want_room && r->state == HTTP_RUNNING) {
 		r->want_room = false;
@@ -538,6 +545,14 @@ void http_cancel(struct http_request *r)
 		return;
 	r->want_cancel = true;
 	http_want(r);
+}
+
+void http_hold(struct http_request *r, bool hold)
+{
+	r->hold = hold;
+	r->want_receive = !hold && r->held;
+	if (r->want_receive)
+		http_want(r);
 }
 
 int http_body_take(struct http_request *r, void *data, size_t len)

@@ -12,9 +12,11 @@
 struct http;
 struct http_request;
 
-/* Who waits for it. Interactive requests always find a connection: bulk of every kind together never takes
- * the last two of a host. */
-enum http_class { HTTP_INTERACTIVE, HTTP_BULK };
+/* Who waits for it. A person waits for an interactive request, which is over at once, and for a transfer,
+ * which lasts as long as it is large; nobody waits for bulk. Each has connections of a host that the others
+ * cannot take. */
+enum http_class { HTTP_INTERACTIVE, HTTP_TRANSFER, HTTP_BULK };
+#define HTTP_CLASSES 3
 
 struct http_options {
 	const char *ca_file; /* NULL: the system's */
@@ -73,6 +75,7 @@ struct http_spec {
 	bool has_body;               /* a body follows through http_body_* */
 	int64_t body_size;           /* with has_body: its length, -1 unknown (chunked) */
 	enum http_class class;
+	bool fresh;               /* on a connection of its own: never one that may have died meanwhile */
 	int64_t total_timeout_ms; /* 0: none (bulk); the low-speed rule always holds */
 	int64_t max_response;     /* 0: HTTP_RESPONSE_MAX */
 	uint64_t max_send_rate;   /* bytes per second, 0 none */
@@ -87,6 +90,9 @@ int http_start(struct http *http, const struct http_spec *spec, const struct htt
 	       void *arg, struct http_request **ret_request);
 /* on_done follows from the loop with ERR_CANCELED. NULL-safe. */
 void http_cancel(struct http_request *request);
+/* No on_data until it is let go again (but for what is being delivered right now): the peer waits, and the
+ * low-speed rule does. */
+void http_hold(struct http_request *request, bool hold);
 
 /* Queues body bytes. _take owns data (malloc) from now on, also on failure; _copy copies. -ENOMEM; after the
  * request ended on the wire the bytes are dropped and 0 is returned (on_done is on its way). */

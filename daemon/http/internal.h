@@ -6,10 +6,12 @@
 #include "http/outcome.h"
 #include <curl/curl.h>
 
-/* The server takes one write at a time and reads are quick: more connections only queue there. */
-#define HTTP_HOST_CONNECTIONS 8
-/* Of these, bulk never takes the last two. */
-#define HTTP_HOST_BULK 6
+/* The server takes one write at a time and reads are quick: more connections for bulk only queue there. A
+ * transfer is somebody's, and never waits for another of the same user, who may have eight. Two are always
+ * left for what is over at once. */
+#define HTTP_HOST_BULK        6
+#define HTTP_HOST_TRANSFER    8
+#define HTTP_HOST_CONNECTIONS (HTTP_HOST_BULK + HTTP_HOST_TRANSFER + 2)
 
 #define HTTP_CONNECT_TIMEOUT_MS                                                                              \
 	30000 /* above the resolver's own total: a look-up that curl gives up on is work lost */
@@ -24,9 +26,10 @@ enum http_state {
 
 struct http_host {
 	struct http *http;
-	char *key;                                         /* scheme://host:port */
-	struct http_request *waiting[2], **waiting_end[2]; /* by class, linked by next_waiting */
-	unsigned running[2];
+	char *key; /* scheme://host:port */
+	struct http_request *waiting[HTTP_CLASSES],
+		**waiting_end[HTTP_CLASSES]; /* by class, linked by next_waiting */
+	unsigned running[HTTP_CLASSES];
 	unsigned requests; /* of every state */
 	struct http_host *next;
 };
@@ -40,7 +43,7 @@ struct http_request {
 	enum http_state state;
 	bool in_todo;
 	/* What the next round of work shall do. */
-	bool want_cancel, want_resume, want_room;
+	bool want_cancel, want_resume, want_receive, want_room;
 
 	enum http_class class;
 	struct http_callbacks callbacks;
@@ -56,7 +59,8 @@ struct http_request {
 	bool has_body;
 	int64_t body_size; /* -1: chunked */
 	struct http_body body;
-	bool paused; /* curl waits for body bytes */
+	bool paused;     /* curl waits for body bytes */
+	bool hold, held; /* the caller takes no more; curl waits for that */
 
 	int status;                /* of the final answer */
 	bool in_headers, answered; /* answered: its headers are complete */
@@ -75,6 +79,7 @@ struct http_request *request_free(struct http_request *r);
 /* Fills r->result from what curl said. true: to be started again instead (r->easy is ready for it). */
 bool request_end(struct http_request *r, CURLcode code);
 void request_end_locally(struct http_request *r, int error);
+void request_watch_speed(struct http_request *r, bool watch);
 
 /* http.c */
 struct http {

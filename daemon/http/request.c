@@ -18,6 +18,14 @@
 #define HTTP_RATE_BUFFER_BYTES (16 << 10)
 #define HTTP_HEADERS_MAX_BYTES (256 << 10) /* of an answer; the server itself stops at 32 KB */
 
+/* While the caller has no bytes to send it is not the connection that is slow. */
+void request_watch_speed(struct http_request *r, bool watch)
+{
+	int seconds = r->http->low_speed_s ? r->http->low_speed_s : HTTP_LOW_SPEED_TIME_S;
+
+	curl_easy_setopt(r->easy, CURLOPT_LOW_SPEED_TIME, watch ? (long)seconds : 0L);
+}
+
 /* Called by curl */
 
 static size_t on_read(char *out, size_t size, size_t n, void *arg)
@@ -45,6 +53,7 @@ static size_t on_read(char *out, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	r->paused = true;
+	request_watch_speed(r, false);
 	return CURL_READFUNC_PAUSE;
 }
 
@@ -82,6 +91,10 @@ static size_t on_write(char *data, size_t size, size_t n, void *arg)
 	size_t len = size * n;
 
 	if (r->callbacks.on_data && r->status >= 200 && r->status < 300) {
+		if (r->hold) {
+			r->held = true;
+			return CURL_WRITEFUNC_PAUSE;
+		}
 		int e = r->callbacks.on_data(r->arg, data, len);
 		return e < 0 ? fail_here(r, e) : len;
 	}
@@ -250,7 +263,6 @@ static bool set_connection(struct http_request *r, const struct http_spec *spec)
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)(h->low_speed_s ? h->low_speed_s : HTTP_LOW_SPEED_TIME_S));
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_TCP_KEEPIDLE, (long)HTTP_KEEPALIVE_IDLE_S);
 	SET(CURLOPT_TCP_KEEPINTVL, (long)HTTP_KEEPALIVE_PROBE_S);
@@ -265,7 +277,9 @@ static bool set_connection(struct http_request *r, const struct http_spec *spec)
 		SET(CURLOPT_PROXY, h->proxy);
 	if (h->user_agent)
 		SET(CURLOPT_USERAGENT, h->user_agent);
-	if (spec->class == HTTP_BULK) {
+	if (spec->fresh)
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+	if (spec->class != HTTP_INTERACTIVE) {
 		SET(CURLOPT_BUFFERSIZE, buffer_for_rate(HTTP_BUFFER_BYTES, spec->max_recv_rate));
 		SET(CURLOPT_UPLOAD_BUFFERSIZE,
 		    buffer_for_rate(HTTP_UPLOAD_BUFFER_BYTES, spec->max_send_rate));
@@ -350,6 +364,8 @@ int request_new(struct http *http, const struct http_spec *spec, const struct ht
 	body_init(&r->body);
 	r->easy = curl_easy_init();
 	int e = r->easy ? add_headers(r, spec) : -ENOMEM;
+	if (e == 0)
+		request_watch_speed(r, true);
 	if (e == 0 && !(set_connection(r, spec) && set_callbacks(r) && set_request(r, spec)))
 		e = -ENOMEM;
 	if (e < 0) {

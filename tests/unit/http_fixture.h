@@ -33,6 +33,7 @@ struct exchange {
 	int rooms;
 	size_t feed_left, feed_step; /* given in on_room */
 	bool cancel_in_headers, cancel_in_data, cancel_in_room, cancel_in_done;
+	bool hold_in_data;
 	char header_x[32];
 };
 
@@ -56,6 +57,8 @@ static int on_data(void *arg, const void *data, size_t len)
 	struct exchange *x = arg;
 
 	x->data_len += len;
+	if (x->hold_in_data)
+		http_hold(x->request, true);
 	if (x->cancel_in_data)
 		http_cancel(x->request);
 	return x->data_return;

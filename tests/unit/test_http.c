@@ -183,6 +183,13 @@ START_TEST(slow_answers_time_out)
 }
 END_TEST
 
+#define STORED "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
+
+static void stop_loop(void *arg)
+{
+	loop_stop(loop);
+}
+
 START_TEST(silence_times_out)
 {
 	static const struct step script[] = {{STEP_HEAD}, {STEP_SEND, "HTTP/1.1 200 OK\r\n"}, {STEP_HALT}};
@@ -196,9 +203,63 @@ START_TEST(silence_times_out)
 }
 END_TEST
 
-/* Bodies */
+/* The peer waits for longer than its silence would be allowed to last. */
+START_TEST(a_held_answer_waits)
+{
+	static const struct step script[] = {
+		{STEP_HEAD},
+		{STEP_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n"},
+		{STEP_ZEROS, NULL, 8000000},
+		{STEP_LOOP}};
+	const struct http_options options = {.low_speed_s = 1};
+	struct exchange x = {.spec.class = HTTP_TRANSFER, .hold_in_data = true};
+	struct loop_timer timer = {0};
 
-#define STORED "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
+	serve(script);
+	ck_assert_int_eq(http_configure(http, &options), 0);
+	begin_with(&x, "GET", &);
+	turn_until_quiet(1);
+	size_t before = x.data_len;
+	ck_assert_uint_gt(before, 0);
+	ck_assert_uint_lt(before, 8000000);
+	loop_timer_set(loop, &timer, 2500, stop_loop, NULL);
+	loop_run(loop);
+	loop_timer_done(&timer);
+	ck_assert_uint_eq(x.data_len, before);
+	ck_assert_int_eq(x.pending, 1);
+	x.hold_in_data = false;
+	http_hold(x.request, false);
+	run();
+	ck_assert_int_eq(x.error, 0);
+	ck_assert_uint_eq(x.data_len, 8000000);
+}
+END_TEST
+
+/* Nor is it the connection's fault when the caller has nothing to send. */
+START_TEST(a_slow_caller_is_no_slow_peer)
+{
+	static const struct step script[] = {
+		{STEP_HEAD}, {STEP_BODY, NULL, 10}, {STEP_SEND, STORED}, {STEP_LOOP}};
+	const struct http_options options = {.low_speed_s = 1};
+	struct exchange x = {.spec = {.has_body = true, .body_size = 10, .class = HTTP_TRANSFER}};
+	struct loop_timer timer = {0};
+
+	serve(script);
+	ck_assert_int_eq(http_configure(http, &options), 0);
+	begin(&x, "PUT");
+	loop_timer_set(loop, &timer, 3500, stop_loop, NULL);
+	loop_run(loop);
+	loop_timer_done(&timer);
+	ck_assert_int_eq(x.pending, 1);
+	ck_assert_int_eq(http_body_copy(x.request, "0123456789", 10), 0);
+	http_body_end(x.request);
+	run();
+	ck_assert_int_eq(x.error, 0);
+	ck_assert_int_eq(x.status, 201);
+}
+END_TEST
+
+/* Bodies */
 
 START_TEST(body_is_pulled_and_sent)
 {
@@ -561,11 +622,6 @@ END_TEST
 
 /* Connections */
 
-static void stop_loop(void *arg)
-{
-	loop_stop(loop);
-}
-
 static void turn_until_quiet(unsigned requests)
 {
 	struct loop_timer settle = {0};
@@ -580,7 +636,7 @@ static void turn_until_quiet(unsigned requests)
 START_TEST(interactive_finds_a_connection)
 {
 	static const struct step halts[] = {{STEP_HEAD}, {STEP_HALT}};
-	struct exchange bulk[20], talk[10] = {0};
+	struct exchange bulk[20], transfers[10], talk[10] = {0};
 
 	serve(halts);
 	for (size_t i = 0; i < ARRAY_SIZE(bulk); i++) {
@@ -589,6 +645,12 @@ START_TEST(interactive_finds_a_connection)
 	}
 	turn_until_quiet(HTTP_HOST_BULK);
 	ck_assert_uint_eq(server.requests, HTTP_HOST_BULK);
+	for (size_t i = 0; i < ARRAY_SIZE(transfers); i++) {
+		transfers[i] = (struct exchange){.spec.class = HTTP_TRANSFER};
+		begin(&transfers[i], "GET");
+	}
+	turn_until_quiet(HTTP_HOST_BULK + HTTP_HOST_TRANSFER);
+	ck_assert_uint_eq(server.requests, HTTP_HOST_BULK + HTTP_HOST_TRANSFER);
 	for (size_t i = 0; i < ARRAY_SIZE(talk); i++)
 		begin(&talk[i], "GET");
 	turn_until_quiet(HTTP_HOST_CONNECTIONS);
@@ -600,6 +662,8 @@ START_TEST(interactive_finds_a_connection)
 	ck_assert_int_eq(bulk[0].error, ERR_CANCELED);
 	for (size_t i = 1; i < ARRAY_SIZE(bulk); i++)
 		http_cancel(bulk[i].request);
+	for (size_t i = 0; i < ARRAY_SIZE(transfers); i++)
+		http_cancel(transfers[i].request);
 	for (size_t i = 0; i < ARRAY_SIZE(talk); i++)
 		http_cancel(talk[i].request);
 	run();
@@ -735,6 +799,8 @@ int main(void)
 	tcase_add_test(tc, a_server_that_speaks_no_tls);
 	tcase_add_test(tc, slow_answers_time_out);
 	tcase_add_test(tc, silence_times_out);
+	tcase_add_test(tc, a_held_answer_waits);
+	tcase_add_test(tc, a_slow_caller_is_no_slow_peer);
 	tcase_add_test(tc, body_is_pulled_and_sent);
 	tcase_add_test(tc, small_bodies_do_not_wait);
 	tcase_add_test(tc, chunked_bodies);
