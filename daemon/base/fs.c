@@ -224,3 +224,43 @@ char *fs_join(const char *a, const char *b)
 		return NULL;
 	return joined;
 }
+
+static bool no_such_rename(int error)
+{
+	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+static bool no_links(int error)
+{
+	return error == EPERM || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+static int move_by_link(int dir, const char *from, const char *to)
+{
+	if (linkat(dir, from, dir, to, 0) < 0)
+		return -errno;
+	if (unlinkat(dir, from, 0) == 0)
+		return 0;
+
+	int r = -errno;
+
+	(void)unlinkat(dir, to, 0); /* as it was; two names for one file are no loss either */
+	return r;
+}
+
+int fs_move_new(int dir, const char *from, const char *to)
+{
+	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (!no_such_rename(errno))
+		return -errno;
+
+	int r = move_by_link(dir, from, to);
+
+	if (r >= 0 || !no_links(-r))
+		return r;
+	/* Neither of the two: a look directly before is all there is. */
+	if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(dir, from, dir, to) < 0 ? -errno : 0;
+}

@@ -24,3 +24,5 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
 char *fs_join(const char *a,
 	      const char *b); /* "a/b" without doubled slashes; free it; NULL when out of memory */
+/* Renames within a directory to a name that nothing has. -EEXIST: something is there. */
+int fs_move_new(int dir, const char *from, const char *to);

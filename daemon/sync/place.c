@@ -26,42 +26,6 @@ static bool no_such_rename(int error)
 	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-static bool no_links(int error)
-{
-	return error == EPERM || error == ENOSYS || error == EOPNOTSUPP;
-}
-
-static int move_by_link(int dir, const char *from, const char *to)
-{
-	if (linkat(dir, from, dir, to, 0) < 0)
-		return -errno;
-	if (unlinkat(dir, from, 0) == 0)
-		return 0;
-
-	int r = -errno;
-
-	(void)unlinkat(dir, to, 0); /* as it was; two names for one file are no loss either */
-	return r;
-}
-
-/* -EEXIST: something is there. */
-static int move_where_nothing_is(int dir, const char *from, const char *to)
-{
-	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (!no_such_rename(errno))
-		return -errno;
-
-	int r = move_by_link(dir, from, to);
-
-	if (r >= 0 || !no_links(-r))
-		return r;
-	/* Neither of the two: a look directly before is all there is. */
-	if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return renameat(dir, from, dir, to) < 0 ? -errno : 0;
-}
-
 /* --- what was displaced --- */
 
 /* "NAME (conflict HOST YYYY-MM-DD HHMMSS).EXT", the stem cut to what fits. */
@@ -104,7 +68,7 @@ static int move_aside(const struct place *p, const char *from, char **ret_kept)
 	for (int i = 1; r == -EEXIST && i <= KEPT_TRIES; i++) {
 		r = kept_name(p->name, i, name);
 		if (r >= 0)
-			r = move_where_nothing_is(p->dir, from, name);
+			r = fs_move_new(p->dir, from, name);
 	}
 	if (r >= 0)
 		*ret_kept = STEAL(name);
@@ -198,8 +162,8 @@ static int replace_in_two(const struct place *p, const struct digest *in_trash, 
 
 	if (r < 0)
 		return r;
-	r = move_where_nothing_is(p->dir, p->temp, p->name);
-	if (r < 0 && move_where_nothing_is(p->dir, aside, p->name) == 0)
+	r = fs_move_new(p->dir, p->temp, p->name);
+	if (r < 0 && fs_move_new(p->dir, aside, p->name) == 0)
 		return r;
 	if (r >= 0 && drop_copied(p->dir, aside, in_trash))
 		return 0;
@@ -226,7 +190,7 @@ int place_file(const struct place *p, char **ret_kept)
 
 	*ret_kept = NULL;
 	for (int i = 0; i < PLACE_TRIES; i++) {
-		r = move_where_nothing_is(p->dir, p->temp, p->name);
+		r = fs_move_new(p->dir, p->temp, p->name);
 		if (r == -EEXIST)
 			r = replace(p, ret_kept);
 		if (r != -ENOENT || *ret_kept) /* -ENOENT: what was there has gone meanwhile */
