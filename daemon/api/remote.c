@@ -1,9 +1,8 @@
-/* The server as the sync engine wants it: sync/remote.h on a struct api. What is particular here: which form
- * an upload takes, which of its parts may have arrived, and that whatever is not certain is in doubt. Not
- * here: retries and schedules. */
+/* The server as the sync engine wants it: sync/remote.h on a struct api. Uploads are in
+ * upload.c. Not here: retries and schedules. */
 #include "api/remote.h"
 #include "api/internal.h"
-#include "api/multipart.h"
+#include "api/upload.h"
 #include "api/url.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -20,17 +19,13 @@ struct api_remote {
 
 enum call_kind { CALL_LIST, CALL_BUCKET, CALL_PUT, CALL_BATCH, CALL_REMOVE, CALL_FETCH };
 
-struct part {
-	char *path;
-	uint64_t end; /* where in the body its last byte is */
-};
-
 struct remote_call {
 	struct api_remote *remote;
 	struct remote_call *next, **prev;
 	enum call_kind kind;
 	struct api_call *api_call;    /* list, bucket */
-	struct http_request *request; /* the others */
+	struct http_request *request; /* remove, fetch */
+	struct upload *upload;        /* put, batch */
 	struct answer_texts texts;
 	void *arg;
 	union {
@@ -40,16 +35,6 @@ struct remote_call {
 		struct remote_upload_callbacks upload;
 	} cb;
 	int (*on_data)(void *arg, const void *data, size_t len);
-
-	/* Uploads: */
-	char boundary[MULTIPART_BOUNDARY_SIZE]; /* "" for a raw body */
-	uint64_t appended;                      /* bytes of the body so far */
-	int64_t size, fed;                      /* of the file of a put */
-	bool ended;
-	struct part *parts;
-	size_t n_parts, parts_room;
-	char *answer; /* waits to be collected */
-	size_t answer_len;
 };
 
 /* Calls */
@@ -89,10 +74,6 @@ static void free_call(struct remote_call *c)
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	for (size_t i = 0; i < c->n_parts; i++)
-		free(c->parts[i].path);
-	free(c->parts);
-	free(c->answer);
 	answer_texts_done(&c->texts);
 	free(c);
 	if (r->freed && !r->calls)
@@ -216,21 +197,6 @@ static int op_create_bucket(struct remote *r, const char *name, remote_bucket_cb
 
 /* Single requests on a file */
 
-static int file_url(struct buf *b, struct api_remote *r, const char *bucket, const char *path,
-		    const char *suffix)
-{
-	/* Before anything else: a DELETE of ".." would delete the bucket. */
-	int e = url_id_valid(bucket) ? url_path_check(path) : -EINVAL;
-
-	if (e == 0)
-		e = buf_printf(b, "%s/api/buckets/%s/files/", r->api->url, bucket);
-	if (e == 0)
-		e = url_append_path(b, path);
-	if (e == 0)
-		e = buf_append_str(b, suffix);
-	return e < 0 ? e : buf_terminate(b);
-}
-
 static void on_plain_done(void *arg, const struct http_result *result)
 {
 	struct remote_call *c = arg;
@@ -248,7 +214,7 @@ static int op_remove(struct remote *r, const char *bucket, const char *path, rem
 {
 	static const struct http_callbacks callbacks = {.on_done = on_plain_done};
 	_cleanup_buf_ struct buf url = {0};
-	int e = file_url(&url, of(r), bucket, path, "");
+	int e = upload_file_url(&url, of(r)->api, bucket, path, "");
 
 	if (e < 0)
 		return e;
@@ -286,7 +252,7 @@ static int op_fetch(struct remote *r, const char *bucket, const char *path,
 	static const struct http_callbacks callbacks = {
 		.on_headers = on_fetch_headers, .on_data = on_fetch_data, .on_done = on_plain_done};
 	_cleanup_buf_ struct buf url = {0};
-	int e = file_url(&url, of(r), bucket, path, "/content");
+	int e = upload_file_url(&url, of(r)->api, bucket, path, "/content");
 
 	if (e < 0)
 		return e;
@@ -304,336 +270,93 @@ static int op_fetch(struct remote *r, const char *bucket, const char *path,
 	return begun(c, http_start(c->remote->api->http, &spec, &callbacks, c, &c->request), ret_call);
 }
 
-/* Uploads: what goes out */
-
-static int append(struct remote_call *c, void *data, size_t len)
-{
-	int e = http_body_take(c->request, data, len);
-
-	if (e == 0)
-		c->appended += len;
-	return e;
-}
-
-static int append_buf(struct remote_call *c, struct buf *b)
-{
-	size_t len = b->len;
-
-	char *data = STEAL(b->data);
-	*b = (struct buf){0};
-	return append(c, data, len);
-}
-
-static int add_part(struct remote_call *c, const char *path)
-{
-	if (c->n_parts == c->parts_room) {
-		size_t room = c->parts_room ? c->parts_room * 2 : 16;
-		struct part *parts = realloc(c->parts, room * sizeof(*parts));
-		if (!parts)
-			return -ENOMEM;
-		c->parts = parts;
-		c->parts_room = room;
-	}
-	char *copy = strdup(path);
-	if (!copy)
-		return -ENOMEM;
-	/* Not over before its data is there. */
-	c->parts[c->n_parts++] = (struct part){copy, UINT64_MAX};
-	return 0;
-}
-
-/* The server stores a PUT of another name and then fails to write it into its Location header: 500. */
-static bool fits_put(const char *path)
-{
-	for (; *path; path++)
-		if ((unsigned char)*path < 0x20 || (unsigned char)*path > 0x7E)
-			return false;
-	return true;
-}
-
-/* path NULL: multipart. */
-static int upload_url(struct buf *b, struct api *api, const char *bucket, const char *path)
-{
-	const char *token = api_upload_token(api);
-	int e = buf_printf(b, "%s/api/buckets/%s/upload", api->url, bucket);
-
-	if (e == 0 && path) {
-		e = buf_append_str(b, "/stream?filename=");
-		if (e == 0)
-			e = url_append_query(b, path);
-	}
-	if (e == 0 && token) {
-		e = buf_append_str(b, path ? "&token=" : "?token=");
-		if (e == 0)
-			e = url_append_query(b, token);
-	}
-	return e < 0 ? e : buf_terminate(b);
-}
+/* Uploads */
 
 static void on_room(void *arg)
 {
 	struct remote_call *c = arg;
 
-	if (!c->ended && c->cb.upload.on_room)
+	if (c->cb.upload.on_room)
 		c->cb.upload.on_room(c->arg);
 }
 
-static void on_upload_done(void *arg, const struct http_result *result);
-
-static int start_upload(struct remote_call *c, const char *bucket, const char *put_path, int64_t body_size)
+static bool on_answered(void *arg)
 {
-	static const struct http_callbacks callbacks = {.on_room = on_room, .on_done = on_upload_done};
-	static const char *const raw[] = {"Content-Type: application/octet-stream", NULL};
-	char type[MULTIPART_BOUNDARY_SIZE + 64];
-	const char *const multipart[] = {type, NULL};
-	struct api *api = c->remote->api;
-	_cleanup_buf_ struct buf url = {0};
-	int e = upload_url(&url, api, bucket, put_path);
+	struct remote_call *c = arg;
 
-	if (e < 0)
-		return e;
-	snprintf(type, sizeof(type), "Content-Type: multipart/form-data; boundary=%s", c->boundary);
-	const struct http_spec spec = {
-		.method = put_path ? "PUT" : "POST",
-		.url = url.data,
-		.bearer = api_bearer(api),
-		.headers = put_path ? raw : multipart,
-		.has_body = true,
-		.body_size = body_size,
-		.class = HTTP_BULK,
-	};
-	e = http_start(api->http, &spec, &callbacks, c, &c->request);
-	if (url.data && api_upload_token(api))
-		secret_wipe(url.data, url.cap);
-	return e;
+	return c->cb.upload.on_answered(c->arg);
 }
 
-/* A name that PUT cannot carry: one part, its frame around the caller's bytes, of exact length. */
-static int start_framed(struct remote_call *c, const char *bucket, const char *path, int64_t size)
+static void on_uploaded(void *arg, const struct api_error *error, const struct api_file *files, size_t n,
+			size_t parts_sent)
 {
-	_cleanup_buf_ struct buf head = {0}, frame_end = {0};
+	struct remote_call *c = arg;
+	_cleanup_free_ struct remote_file *out = files_of(files, n);
+	struct remote_error e = error_of(error);
 
-	multipart_boundary(c->boundary);
-	int e = multipart_append_head(&head, c->boundary, path);
-	if (e == 0)
-		e = multipart_append_tail(&frame_end);
-	if (e == 0)
-		e = multipart_append_end(&frame_end, c->boundary);
-	if (e == 0)
-		e = start_upload(c, bucket, NULL, (int64_t)head.len + size + (int64_t)frame_end.len);
-	if (e < 0)
-		return e;
-	c->parts[0].end = head.len + (uint64_t)size;
-	/* Without memory for it the body stays short: the exchange ends as cancelled, nothing is stored. */
-	if (append_buf(c, &head) < 0)
-		http_cancel(c->request);
-	return 0;
+	c->upload = NULL;
+	if (!out && e.code == 0) {
+		e.code = ERR_DOUBT;
+		e.message = err_text(-ENOMEM);
+		n = 0;
+	}
+	c->cb.upload.on_done(c->arg, &e, out, n, parts_sent);
+	free_call(c);
+}
+
+/* path NULL: a batch. */
+static int start_upload(struct remote *r, const char *bucket, const char *path, int64_t size,
+			const struct remote_upload_callbacks *cb, void *arg, struct remote_call **ret_call)
+{
+	const struct upload_callbacks callbacks = {
+		.on_room = on_room,
+		.on_answered = cb->on_answered ? on_answered : NULL,
+		.on_done = on_uploaded,
+	};
+	const struct upload_spec spec = {.bucket = bucket, .path = path, .size = size, .class = HTTP_BULK};
+	struct remote_call *c = new_call(of(r), path ? CALL_PUT : CALL_BATCH, arg);
+
+	if (!c)
+		return -ENOMEM;
+	c->cb.upload = *cb;
+	return begun(c, upload_start(c->remote->api, &spec, &callbacks, c, &c->upload), ret_call);
 }
 
 static int op_put(struct remote *r, const char *bucket, const char *path, int64_t size,
 		  const struct remote_upload_callbacks *cb, void *arg, struct remote_call **ret_call)
 {
-	int e = url_id_valid(bucket) && size >= 0 ? url_path_check(path) : -EINVAL;
-
-	if (e < 0)
-		return e;
-	struct remote_call *c = new_call(of(r), CALL_PUT, arg);
-	if (!c)
-		return -ENOMEM;
-	c->cb.upload = *cb;
-	c->size = size;
-	e = add_part(c, path);
-	if (e == 0 && fits_put(path)) {
-		c->parts[0].end = (uint64_t)size;
-		e = start_upload(c, bucket, path, size);
-	} else if (e == 0) {
-		e = start_framed(c, bucket, path, size);
-	}
-	return begun(c, e, ret_call);
+	return size < 0 ? -EINVAL : start_upload(r, bucket, path, size, cb, arg, ret_call);
 }
 
 static int op_batch(struct remote *r, const char *bucket, const struct remote_upload_callbacks *cb, void *arg,
 		    struct remote_call **ret_call)
 {
-	if (!url_id_valid(bucket))
-		return -EINVAL;
-	struct remote_call *c = new_call(of(r), CALL_BATCH, arg);
-	if (!c)
-		return -ENOMEM;
-	c->cb.upload = *cb;
-	multipart_boundary(c->boundary);
-	return begun(c, start_upload(c, bucket, NULL, -1), ret_call);
-}
-
-static int end_body(struct remote_call *c)
-{
-	_cleanup_buf_ struct buf end = {0};
-	int e = 0;
-
-	if (c->boundary[0]) {
-		if (c->kind == CALL_PUT)
-			e = multipart_append_tail(&end);
-		if (e == 0)
-			e = multipart_append_end(&end, c->boundary);
-		if (e == 0)
-			e = append_buf(c, &end);
-	}
-	/* Without its end the body is not stored. */
-	if (e < 0)
-		http_cancel(c->request);
-	else
-		http_body_end(c->request);
-	c->ended = true;
-	return e;
+	return start_upload(r, bucket, NULL, -1, cb, arg, ret_call);
 }
 
 static int op_feed(struct remote_call *c, void *data, size_t len, bool last)
 {
-	if (c->kind != CALL_PUT || c->ended || (int64_t)len > c->size - c->fed ||
-	    (last && (int64_t)len != c->size - c->fed)) {
-		free(data);
-		return -EINVAL;
-	}
-	c->fed += (int64_t)len;
-	int e = append(c, data, len);
-	return e == 0 && last ? end_body(c) : e;
+	return upload_feed(c->upload, data, len, last);
 }
 
 static int op_part(struct remote_call *c, const char *path, void *data, size_t len)
 {
-	_cleanup_buf_ struct buf head = {0}, tail = {0};
-	int e = c->kind == CALL_BATCH && !c->ended ? url_path_check(path) : -EINVAL;
-
-	if (e == 0)
-		e = multipart_append_head(&head, c->boundary, path);
-	if (e == 0)
-		e = multipart_append_tail(&tail);
-	if (e == 0)
-		e = add_part(c, path);
-	if (e < 0) {
-		free(data);
-		return e;
-	}
-	/* From here on half a part may be queued: the request is worth nothing any more on failure. */
-	e = append_buf(c, &head);
-	if (e == 0)
-		e = append(c, data, len);
-	else
-		free(data);
-	if (e == 0) {
-		c->parts[c->n_parts - 1].end = c->appended;
-		e = append_buf(c, &tail);
-	}
-	if (e < 0)
-		http_cancel(c->request);
-	return e;
+	return upload_part(c->upload, path, data, len);
 }
 
 static int op_finish(struct remote_call *c)
 {
-	return c->kind == CALL_BATCH && !c->ended ? end_body(c) : -EINVAL;
+	return upload_finish(c->upload);
 }
 
 static uint64_t op_sent(struct remote_call *c)
 {
-	return c->request ? http_body_sent(c->request) : 0;
-}
-
-/* Uploads: what comes back */
-
-static size_t parts_sent(const struct remote_call *c, uint64_t sent_bytes)
-{
-	size_t n = 0;
-
-	while (n < c->n_parts && c->parts[n].end <= sent_bytes)
-		n++;
-	return n;
-}
-
-/* 201 and the list of what was stored, in the order sent, or it is not known what was. */
-static int read_uploaded(const struct remote_call *c, const struct http_result *result,
-			 struct json_object **ret_object, struct answer_files *ret_files)
-{
-	int e = result->status == 201 && result->body ? 0 : ERR_PROTOCOL;
-
-	if (e == 0)
-		e = json_parse(result->body, result->body_len, ret_object, NULL);
-	if (e == 0)
-		e = answer_files(*ret_object, "uploaded", c->remote->api->url, ret_files);
-	if (e == 0 && ret_files->n != c->n_parts)
-		e = ERR_PROTOCOL;
-	for (size_t i = 0; e == 0 && i < c->n_parts; i++)
-		if (strcmp(ret_files->files[i].path, c->parts[i].path) != 0)
-			e = ERR_PROTOCOL;
-	return e;
-}
-
-static void end_upload(struct remote_call *c, const struct http_result *result)
-{
-	_cleanup_json_ struct json_object *object = NULL;
-	_cleanup_free_ struct remote_file *files = NULL;
-	struct answer_files read = {0};
-	struct api_error error;
-	size_t sent = parts_sent(c, result->sent_bytes);
-
-	answer_error(result, true, &c->texts, &error);
-	struct remote_error e = error_of(&error);
-	/* A part is stored when its boundary is seen, before the end of the body. A raw body has no such
-	 * mark: without its last byte it is nothing. */
-	if (e.code == ERR_OFFLINE && c->boundary[0] && c->n_parts > 0 && sent == c->n_parts &&
-	    (c->kind == CALL_PUT || c->ended)) {
-		e.code = ERR_DOUBT;
-		e.message = err_text(ERR_DOUBT);
-	}
-	if (e.code == 0) {
-		if (read_uploaded(c, result, &object, &read) == 0)
-			files = files_of(read.files, read.n);
-		if (!files) {
-			e.code = ERR_DOUBT;
-			e.message = "The server's answer to an upload cannot be understood: it is not known "
-				    "what it stored";
-			read.n = 0;
-		}
-	}
-	c->ended = true;
-	c->cb.upload.on_done(c->arg, &e, files, e.code == 0 ? read.n : 0, sent);
-	answer_files_done(&read);
-	free_call(c);
-}
-
-/* Without memory the answer is read at once. */
-static bool keep_answer(struct remote_call *c, const struct http_result *result)
-{
-	if (!c->cb.upload.on_answered || result->error || result->status != 201 || !result->body)
-		return false;
-	c->answer = malloc(result->body_len + 1);
-	if (!c->answer)
-		return false;
-	memcpy(c->answer, result->body, result->body_len + 1); /* it is terminated */
-	c->answer_len = result->body_len;
-	return c->cb.upload.on_answered(c->arg);
-}
-
-static void on_upload_done(void *arg, const struct http_result *result)
-{
-	struct remote_call *c = arg;
-
-	c->request = NULL;
-	if (!keep_answer(c, result))
-		end_upload(c, result);
+	return upload_sent(c->upload);
 }
 
 static void op_collect(struct remote_call *c)
 {
-	const struct http_result result = {
-		.status = 201,
-		.body = c->answer,
-		.body_len = c->answer_len,
-		.sent_all = true,
-		.sent_bytes = c->appended,
-	};
-
-	end_upload(c, &result);
+	upload_collect(c->upload);
 }
 
 static void op_cancel(struct remote_call *c)
@@ -642,6 +365,7 @@ static void op_cancel(struct remote_call *c)
 		return;
 	api_call_cancel(c->api_call);
 	http_cancel(c->request);
+	upload_cancel(c->upload);
 }
 
 static const struct remote_ops ops = {

@@ -217,7 +217,7 @@ START_TEST(a_held_answer_waits)
 
 	serve(script);
 	ck_assert_int_eq(http_configure(http, &options), 0);
-	begin_with(&x, "GET", &);
+	begin_with(&x, "GET", &streaming);
 	turn_until_quiet(1);
 	size_t before = x.data_len;
 	ck_assert_uint_gt(before, 0);
