@@ -79,7 +79,7 @@ extern "C" {
  */
 
 /* Grows with every addition to this header. */
-#define CFIPC_API_VERSION 1
+#define CFIPC_API_VERSION 2
 
 /* "0.1.0"; static. */
 CFIPC_EXPORT const char *cfipc_version(void);
@@ -332,6 +332,13 @@ CFIPC_EXPORT const char *cfipc_strerror(int r);
  * timed out; 8 LocalError, PathUnusable; 130 cancelled; 1 everything else. r: what the function returned;
  * error may be NULL. */
 CFIPC_EXPORT int cfipc_exit_code(int r, const cfipc_error *error);
+
+/* ---- Chapters: the typed functions and what they give. Programs include this file only. ---- */
+#include "cfipc-objects.h"
+#include "cfipc-remote.h"
+#include "cfipc-transfer.h"
+#include "cfipc-events.h"
+#include "cfipc-sync.h"
 
 #ifdef __cplusplus
 }

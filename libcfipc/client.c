@@ -2,7 +2,7 @@
  * and queues what came, client_deliver runs callbacks. A blocking function is a loop of both that delivers
  * for its own op only; what it queued for others keeps the descriptor ready until process has delivered it.
  */
-#include "libcfipc/internal.h"
+#include "libcfipc/method.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -197,7 +197,7 @@ cfipc_client *cfipc_client_unref(cfipc_client *client)
 	 * here. */
 	if (client_check(client) < 0)
 		for (cfipc_op *op = client->live; op; op = op->next_live)
-			op->callback = NULL;
+			op_forget(op);
 	while (client->first)
 		client_deliver(client, NULL);
 	client_free(client);
@@ -426,11 +426,15 @@ static void deliver(cfipc_client *client, struct delivery *d)
 		frame_fds_close(&op->got);
 		op->got = d->fds;
 		frame_fds_init(&d->fds);
+		if (op->typed)
+			typed_judge(op, d);
 		if (final)
 			op->error = d->error;
 		op->in_callback = true;
 		client->depth++;
-		if (op->callback)
+		if (op->typed)
+			r = typed_deliver(op, d);
+		else if (op->callback)
 			r = op->callback(op, d->json, d->error, d->flags, op->userdata);
 		client->depth--;
 		op->in_callback = false;

@@ -56,7 +56,8 @@ struct cfipc_op {
 	int fds[CFIPC_FDS_MAX];
 	unsigned n_fds;
 	int64_t timeout, deadline; /* usec; negative: none */
-	cfipc_reply_cb callback;
+	cfipc_reply_cb callback;   /* of a raw call */
+	struct typed *typed;       /* of a typed one (method.h); NULL */
 	void *userdata;
 	bool in_callback;
 	size_t backlog; /* bytes of undelivered replies */
@@ -147,6 +148,13 @@ void conn_drop_op(cfipc_op *op); /* cancelled or timed out */
  * taken. */
 void op_finish(cfipc_op *op, char *json, size_t len, cfipc_error *error, struct frame_fds *fds);
 void op_restart_timeout(cfipc_op *op);
+/* As cfipc_call_async, with parameters that are known to be good (borrowed) and a method that has a name. */
+int op_start(cfipc_client *client, cfipc_op **ret_op, const char *method, struct json_object *parameters,
+	     unsigned flags, cfipc_reply_cb callback, void *userdata);
+void op_forget(cfipc_op *op); /* no callback of it runs any more */
+/* The end of a waiting function: r, and *ret_error (may be NULL) to go with it. Takes the op, which is NULL
+ * when it did not begin, and ends it if it runs. */
+int op_explain(cfipc_op *op, int r, const char *name, cfipc_error **ret_error);
 void op_done(cfipc_op *op, struct delivery *final); /* its final delivery is being made */
 
 /* Never NULL: when memory is out, an error that says so. */

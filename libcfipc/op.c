@@ -1,5 +1,5 @@
 /* Calls: made, given descriptors, waited for, cancelled, ended. */
-#include "libcfipc/internal.h"
+#include "libcfipc/method.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@ cfipc_op *cfipc_op_unref(cfipc_op *op)
 	}
 	frame_fds_close(&op->got);
 	cfipc_error_free(op->error);
+	typed_free(op->typed);
 	wake_unref(op->wake);
 	free(op);
 	return NULL;
@@ -88,27 +89,15 @@ void op_restart_timeout(cfipc_op *op)
 }
 
 /* The request as one message. */
-static int make_text(cfipc_op *op, const char *method, const char *in_json)
+static int make_text(cfipc_op *op, const char *method, struct json_object *parameters)
 {
-	struct json_object *parameters = NULL;
-	int r = in_json ? json_parse(in_json, strlen(in_json), &parameters, NULL) : 0;
-
-	if (r < 0)
-		return r == -ENOMEM || r == -E2BIG ? r : -EINVAL;
-	if (parameters && !json_object_is_type(parameters, json_type_object))
-		r = -EINVAL;
-	if (r >= 0) {
-		op->text = varlink_call_format(method, parameters, op->flags & CFIPC_ONEWAY,
-					       op->flags & CFIPC_MORE, &op->text_len);
-		r = !op->text ? -ENOMEM : op->text_len > CLIENT_MAX_REQUEST ? -E2BIG : 0;
-	}
-	varlink_wipe(parameters);
-	json_object_put(parameters);
-	return r;
+	op->text = varlink_call_format(method, parameters, op->flags & CFIPC_ONEWAY, op->flags & CFIPC_MORE,
+				       &op->text_len);
+	return !op->text ? -ENOMEM : op->text_len > CLIENT_MAX_REQUEST ? -E2BIG : 0;
 }
 
-int cfipc_call_async(cfipc_client *client, cfipc_op **ret_op, const char *method, const char *in_json,
-		     unsigned flags, cfipc_reply_cb callback, void *userdata)
+int op_start(cfipc_client *client, cfipc_op **ret_op, const char *method, struct json_object *parameters,
+	     unsigned flags, cfipc_reply_cb callback, void *userdata)
 {
 	int r = client_check(client);
 
@@ -116,17 +105,13 @@ int cfipc_call_async(cfipc_client *client, cfipc_op **ret_op, const char *method
 		return r;
 	if (client->dying)
 		return -ECANCELED;
-	if (!method || !varlink_method_valid(method) ||
-	    (flags & ~(unsigned)(CFIPC_MORE | CFIPC_ONEWAY | CFIPC_DEDICATED)) ||
-	    ((flags & CFIPC_MORE) && (flags & CFIPC_ONEWAY)))
-		return -EINVAL;
 	cfipc_op *op = calloc(1, sizeof(*op));
 
 	if (!op)
 		return -ENOMEM;
 	atomic_init(&op->refs, ret_op ? 2 : 1);
 	op->flags = flags;
-	r = make_text(op, method, in_json);
+	r = make_text(op, method, parameters);
 	if (r < 0) {
 		atomic_store(&op->refs, 1);
 		cfipc_op_unref(op);
@@ -148,6 +133,28 @@ int cfipc_call_async(cfipc_client *client, cfipc_op **ret_op, const char *method
 	if (ret_op)
 		*ret_op = op;
 	return 0;
+}
+
+int cfipc_call_async(cfipc_client *client, cfipc_op **ret_op, const char *method, const char *in_json,
+		     unsigned flags, cfipc_reply_cb callback, void *userdata)
+{
+	struct json_object *parameters = NULL;
+
+	if (!method || !varlink_method_valid(method) ||
+	    (flags & ~(unsigned)(CFIPC_MORE | CFIPC_ONEWAY | CFIPC_DEDICATED)) ||
+	    ((flags & CFIPC_MORE) && (flags & CFIPC_ONEWAY)))
+		return -EINVAL;
+	int r = in_json ? json_parse(in_json, strlen(in_json), &parameters, NULL) : 0;
+
+	if (r < 0)
+		return r == -ENOMEM || r == -E2BIG ? r : -EINVAL;
+	if (parameters && !json_object_is_type(parameters, json_type_object))
+		r = -EINVAL;
+	else
+		r = op_start(client, ret_op, method, parameters, flags, callback, userdata);
+	varlink_wipe(parameters);
+	json_object_put(parameters);
+	return r;
 }
 
 void cfipc_op_cancel(cfipc_op *op)
@@ -267,6 +274,32 @@ const cfipc_error *cfipc_op_get_error(const cfipc_op *op)
 	return op->state == OP_DONE || op->in_callback ? op->error : NULL;
 }
 
+void op_forget(cfipc_op *op)
+{
+	op->callback = NULL;
+	if (op->typed)
+		op->typed->callback = NULL;
+}
+
+int op_explain(cfipc_op *op, int r, const char *name, cfipc_error **ret_error)
+{
+	if (ret_error)
+		*ret_error = NULL;
+	if (r < 0 && op && !cfipc_op_is_done(op)) {
+		cfipc_op_cancel(op);
+		op_forget(op); /* its userdata goes out of scope */
+	}
+	if (r < 0 && ret_error) {
+		const cfipc_error *error = op && r != -ENOMEM ? cfipc_op_get_error(op) : NULL;
+
+		*ret_error = error ? cfipc_error_copy(error)
+				   : error_local(op ? CFIPC_ERROR_SYSTEM : CFIPC_ERROR_USAGE, -r, "%s: %s",
+						 name, cfipc_strerror(r));
+	}
+	cfipc_op_unref(op);
+	return r < 0 ? r : 0;
+}
+
 static int keep_json(cfipc_op *op, const char *json, const cfipc_error *error, unsigned flags, void *userdata)
 {
 	char **kept = userdata;
@@ -283,29 +316,16 @@ int cfipc_call(cfipc_client *client, const char *method, const char *in_json, ch
 	cfipc_op *op = NULL;
 	int r = cfipc_call_async(client, &op, method, in_json, 0, keep_json, &json);
 
-	if (ret_json)
-		*ret_json = NULL;
-	if (ret_error)
-		*ret_error = NULL;
 	if (r >= 0)
 		r = cfipc_op_wait(op, -1);
 	if (r >= 0 && !json)
 		r = -ENOMEM;
-	if (r < 0 && op && !cfipc_op_is_done(op)) {
-		cfipc_op_cancel(op);
-		op->callback = NULL; /* its userdata goes out of scope */
-	}
-	if (r < 0 && ret_error) {
-		const cfipc_error *error = op ? cfipc_op_get_error(op) : NULL;
-
-		*ret_error = error ? cfipc_error_copy(error)
-				   : error_local(op ? CFIPC_ERROR_SYSTEM : CFIPC_ERROR_USAGE, -r, "%s: %s",
-						 method, cfipc_strerror(r));
-	}
-	cfipc_op_unref(op);
+	r = op_explain(op, r, method, ret_error);
+	if (ret_json)
+		*ret_json = NULL;
 	if (r < 0 || !ret_json)
 		free(json);
 	else
 		*ret_json = json;
-	return r < 0 ? r : 0;
+	return r;
 }

@@ -10,6 +10,22 @@ int fields_add(struct json_object *object, const char *name, struct json_object 
 	return -ENOMEM;
 }
 
+static struct json_object *array_of(const char *const *strings)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (; array && *strings; strings++) {
+		struct json_object *string = json_object_new_string(*strings);
+
+		if (!string || json_object_array_add(array, string) < 0) {
+			json_object_put(string);
+			json_object_put(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 /* 1 and a value, 0 when the member is to be absent. */
 static int value_of(const struct field *field, const void *place, struct json_object **ret_value)
 {
@@ -40,6 +56,16 @@ static int value_of(const struct field *field, const void *place, struct json_ob
 			return 0;
 		*ret_value = json_object_new_boolean(*(const int *)place);
 		return 1;
+	case FIELD_CHOSEN:
+		if (*(const int64_t *)place == INT64_MIN)
+			return 0;
+		*ret_value = json_object_new_int64(*(const int64_t *)place);
+		return 1;
+	case FIELD_STRINGS:
+		if (!*(const char *const *const *)place)
+			return 0;
+		*ret_value = array_of(*(const char *const *const *)place);
+		return 1;
 	}
 	return 0;
 }
@@ -68,6 +94,7 @@ static int read_one(struct json_object *object, const struct field *field, void 
 	case FIELD_STRING:
 	case FIELD_TEXT: return json_get_string(object, field->name, place);
 	case FIELD_INT64:
+	case FIELD_CHOSEN:
 	case FIELD_COUNT: return json_get_int64(object, field->name, place);
 	case FIELD_BOOL: return json_get_bool(object, field->name, place);
 	case FIELD_TRISTATE:
@@ -75,6 +102,7 @@ static int read_one(struct json_object *object, const struct field *field, void 
 		if (r > 0)
 			*(int *)place = flag;
 		return r;
+	case FIELD_STRINGS: return -EINVAL;
 	}
 	return 0;
 }

@@ -10,6 +10,8 @@ enum field_type {
 	FIELD_COUNT,    /* int64_t; negative: absent */
 	FIELD_BOOL,     /* bool */
 	FIELD_TRISTATE, /* int; negative: absent, else a bool */
+	FIELD_CHOSEN,   /* int64_t; INT64_MIN: absent */
+	FIELD_STRINGS,  /* const char *const *, NULL at the end; NULL: absent. Only written */
 };
 
 struct field {

@@ -21,8 +21,8 @@ result() { # STATUS WHAT
 }
 
 header=$src/libcfipc/cfipc.h
-tr '\n' ' ' <"$header" | grep -o 'CFIPC_EXPORT [^;]*;' | sed 's/(.*//; s/.*[ *]//' | grep '^cfipc_' | sort >"$dir/header"
-sed -n 's/^[[:space:]]*\(cfipc_[a-z_]*\);$/\1/p' "$src/libcfipc/libcfipc.map" | sort >"$dir/map"
+cat "$src"/libcfipc/cfipc*.h | tr '\n' ' ' | grep -o 'CFIPC_EXPORT [^;]*;' | sed 's/(.*//; s/.*[ *]//' | grep '^cfipc_' | sort >"$dir/header"
+sed -n 's/^[[:space:]]*\(cfipc_[a-z0-9_]*\);$/\1/p' "$src/libcfipc/libcfipc.map" | sort >"$dir/map"
 nm -D --defined-only "$build/libcfipc/.libs/libcfipc.so" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' |
 	sort >"$dir/library"
 [ "$(wc -l <"$dir/header")" -gt 30 ]
