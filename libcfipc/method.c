@@ -216,9 +216,10 @@ int method_start_fd(cfipc_client *client, cfipc_op **ret_op, const struct method
 		transfer_free(transfer);
 	} else {
 		op->typed->transfer = transfer;
-		pushed = passed.fd < 0 ? passed.fd
-			 : passed.ours ? cfipc_op_push_fd(op, passed.fd)
-				       : cfipc_op_push_dup_fd(op, passed.fd);
+		if (!passed.ours)
+			pushed = passed.fd < 0 ? -EBADF : cfipc_op_push_dup_fd(op, passed.fd);
+		else
+			pushed = passed.fd < 0 ? passed.fd : cfipc_op_push_fd(op, passed.fd);
 		if (pushed < 0)
 			op_finish(op, NULL, 0,
 				  error_local(CFIPC_ERROR_LOCAL, -pushed, "%s: %s", passed.name,

@@ -149,7 +149,7 @@ int method_start(cfipc_client *client, cfipc_op **ret_op, const struct method *m
 /* The same with a descriptor, whose index 0 is among the arguments. If there is none, or what begins the call
  * finds another fault here, the callback tells. */
 struct passed {
-	int fd;           /* -errno: why there is none */
+	int fd;           /* of ours, -errno: why there is none */
 	bool ours;        /* taken; else copied */
 	const char *name; /* for messages; borrowed */
 };

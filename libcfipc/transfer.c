@@ -427,7 +427,10 @@ static int get_down(cfipc_client *client, cfipc_op **ret_op, struct place from, 
 	t->max_size = max_size;
 	if (sink != SINK_NONE) {
 		r = sink == SINK_PATH ? open_target(t, local_path) : open_memory(t);
-		passed = (struct passed){r < 0 ? r : t->fd, false, local_path ? local_path : "memory"};
+		/* The daemon's is a copy: ours is needed at the end. */
+		if (r >= 0 && (r = fcntl(t->fd, F_DUPFD_CLOEXEC, 0)) < 0)
+			r = -errno;
+		passed = (struct passed){r, true, local_path ? local_path : "memory"};
 	}
 	return method_start_fd(client, ret_op, method,
 			       ARGUMENTS(WORD(profile, from.profile), WORD(bucket, from.bucket),

@@ -58,7 +58,7 @@ static void peer_say(int fd, const char *parameters, const char *error, bool con
 		snprintf(peer.problem, sizeof(peer.problem), "the script is no JSON: %.200s", parameters);
 	char *text = varlink_reply_format(object, error, continues, &len);
 
-	if (write(fd, text, len + 1) < 0)
+	if (send(fd, text, len + 1, MSG_NOSIGNAL) < 0)
 		peer.closed++;
 	free(text);
 	json_object_put(object);
