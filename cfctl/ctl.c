@@ -90,7 +90,7 @@ int ctl_done(struct ctl *ctl, int code)
 	return code;
 }
 
-static int64_t now_ms(void)
+int64_t ctl_now_ms(void)
 {
 	struct timespec t;
 
@@ -100,11 +100,11 @@ static int64_t now_ms(void)
 
 int ctl_wait_fd(int fd, int timeout_ms)
 {
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = ctl_now_ms() + timeout_ms;
 
 	for (;;) {
 		struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
-		int64_t left = end - now_ms();
+		int64_t left = end - ctl_now_ms();
 		int n;
 
 		if (interrupted)
@@ -128,13 +128,15 @@ int ctl_wait_fd(int fd, int timeout_ms)
 	}
 }
 
-static int client_open(struct ctl *ctl, cfipc_error **ret_error)
+int ctl_client(struct ctl *ctl, cfipc_client **ret_client)
 {
 	cfipc_options options;
 	int r;
 
-	if (ctl->client)
+	if (ctl->client) {
+		*ret_client = ctl->client;
 		return EXIT_OK;
+	}
 	cfipc_options_init(&options, sizeof(options));
 	options.address = ctl->socket;
 	r = cfipc_client_new(&ctl->client, &options);
@@ -147,6 +149,7 @@ static int client_open(struct ctl *ctl, cfipc_error **ret_error)
 		return ctl_error(ctl, EXIT_NO_DAEMON, "NotRunning",
 				 "Say where the daemon listens with --socket or $CARBONFILESD_SOCKET.",
 				 "no usable address of the daemon: %s", cfipc_strerror(r));
+	*ret_client = ctl->client;
 	return EXIT_OK;
 }
 
@@ -184,16 +187,16 @@ static int op_finish(struct running *run, cfipc_op *op)
 {
 	const struct call *call = run->call;
 	cfipc_client *client = run->ctl->client;
-	int64_t next_tick = now_ms() + call->tick_ms;
+	int64_t next_tick = ctl_now_ms() + call->tick_ms;
 
 	while (!cfipc_op_is_done(op)) {
 		int r = cfipc_client_process(client), wait_ms = -1;
 
 		if (r < 0)
 			return r;
-		if (call->on_tick && now_ms() >= next_tick) {
+		if (call->on_tick && ctl_now_ms() >= next_tick) {
 			run->code = call->on_tick(run->ctl, call->userdata);
-			next_tick = now_ms() + call->tick_ms;
+			next_tick = ctl_now_ms() + call->tick_ms;
 		}
 		if (run->code != EXIT_OK) {
 			cfipc_op_cancel(op);
@@ -202,7 +205,7 @@ static int op_finish(struct running *run, cfipc_op *op)
 		if (r > 0)
 			continue;
 		if (call->on_tick) {
-			int64_t left = next_tick - now_ms();
+			int64_t left = next_tick - ctl_now_ms();
 
 			wait_ms = left > 0 ? (int)left : 0;
 		}
@@ -223,7 +226,8 @@ int ctl_try(struct ctl *ctl, const struct call *call, struct reply *ret_reply, c
 	const char *in_json = NULL;
 	const cfipc_error *error;
 	cfipc_op *op = NULL;
-	int r, code = client_open(ctl, ret_error);
+	cfipc_client *client;
+	int r, code = ctl_client(ctl, &client);
 
 	*ret_error = NULL;
 	if (code != EXIT_OK)
@@ -236,7 +240,7 @@ int ctl_try(struct ctl *ctl, const struct call *call, struct reply *ret_reply, c
 			return ctl_usage(ctl, "Only local paths may hold other bytes.",
 					 "cannot %s: a word of the command line is not UTF-8", call->what);
 	}
-	r = cfipc_call_async(ctl->client, &op, call->method, in_json, call->flags, on_reply, &run);
+	r = cfipc_call_async(client, &op, call->method, in_json, call->flags, on_reply, &run);
 	if (r >= 0 && call->with_fd)
 		r = cfipc_op_push_dup_fd(op, call->fd);
 	if (r >= 0 && call->timeout_ms > 0)

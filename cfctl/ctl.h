@@ -32,7 +32,13 @@ struct ctl {
 	FILE *to;             /* where text goes: stdout, or the picture of a live view */
 	cfipc_client *client; /* made by the first call */
 	pid_t pager;          /* 0: none runs */
+	/* What errors are about where a command has many things at hand: said as "subject" with --json. */
+	const char *subject;
+	/* Called before words go to stderr: takes a picture away that would be in their way. */
+	void (*make_way)(void *userdata);
+	void *make_way_userdata;
 };
+void ctl_make_way(struct ctl *ctl);
 
 void ctl_init(struct ctl *ctl); /* after the global options are known */
 /* Closes what is open, waits for the pager, and says what became of the output: the exit code, or EXIT_LOCAL
@@ -96,6 +102,10 @@ int ctl_try(struct ctl *ctl, const struct call *call, struct reply *ret_reply, c
 int ctl_call(struct ctl *ctl, const char *what, const char *method, struct params *params,
 	     struct reply *ret_reply);
 
+/* The client, for commands that run several calls at once. EXIT_OK, or a code with the error already said. */
+int ctl_client(struct ctl *ctl, cfipc_client **ret_client);
+int64_t ctl_now_ms(void);
+
 /* Waits for the descriptor to be readable, the tick or an interrupt. 1 readable, 0 time is up, -EINTR. */
 int ctl_wait_fd(int fd, int timeout_ms);
 bool ctl_interrupted(void);
@@ -112,6 +122,8 @@ int ctl_error(struct ctl *ctl, int code, const char *name, const char *hint, con
 int ctl_usage(struct ctl *ctl, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int ctl_no_memory(struct ctl *ctl);
+/* What was left out, and why: a remark, with --json a line of the form of an error. Silent with --quiet. */
+void ctl_skipped(struct ctl *ctl, const char *subject, const char *why);
 /* A remark on stderr that is no error; silent with --quiet. */
 void ctl_note(struct ctl *ctl, enum style style, const char *label, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

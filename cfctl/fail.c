@@ -1,5 +1,6 @@
 /* How an error is said: one line on stderr, what to do about it on the next; with --json one line of JSON. */
 #include "cfctl/ctl.h"
+#include "cfctl/path.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +10,18 @@
 /* Errors made here or in the library, as --json names them. */
 #define OWN_ERROR "org.carbonfiles.cfctl."
 
+void ctl_make_way(struct ctl *ctl)
+{
+	if (ctl->make_way)
+		ctl->make_way(ctl->make_way_userdata);
+}
+
 /* Text from outside may be in it: nothing but its safe form reaches the terminal. */
 static void say(struct ctl *ctl, enum style style, const char *label, const char *text)
 {
 	_cleanup_free_ char *safe = term_safe(text);
 
+	ctl_make_way(ctl);
 	(void)fflush(stdout); /* what was said before stands before it */
 	(void)fprintf(stderr, "%s%s%s%s\n", term_style(&ctl->err, style), label,
 		      term_style_end(&ctl->err, style), safe ? safe : "(out of memory)");
@@ -25,13 +33,18 @@ static void say_hint(struct ctl *ctl, const char *hint)
 		say(ctl, STYLE_DIM, "", hint);
 }
 
-static void say_json(const char *name, struct json_object *parameters)
+static void say_json(struct ctl *ctl, const char *name, struct json_object *parameters)
 {
 	struct json_object *line = json_object_new_object(), *error = json_object_new_string(name);
 
+	ctl_make_way(ctl);
 	(void)fflush(stdout);
 	if (line && error && parameters && json_object_object_add(line, "error", error) == 0 &&
 	    json_object_object_add(line, "parameters", parameters) == 0) {
+		_cleanup_free_ char *subject = ctl->subject ? path_encode(ctl->subject) : NULL;
+
+		if (subject)
+			(void)json_object_object_add(line, "subject", json_object_new_string(subject));
 		(void)fprintf(stderr, "%s\n",
 			      json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
 									   JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -58,7 +71,7 @@ static int report(struct ctl *ctl, int code, const char *name, const char *hint,
 	params_string(&parameters, "hint", hint);
 	if (asprintf(&full_name, OWN_ERROR "%s", name) < 0)
 		full_name = NULL;
-	say_json(full_name ? full_name : OWN_ERROR "OutOfMemory", json_object_get(parameters.object));
+	say_json(ctl, full_name ? full_name : OWN_ERROR "OutOfMemory", json_object_get(parameters.object));
 	params_done(&parameters);
 	return code;
 }
@@ -123,6 +136,8 @@ static const struct {
 	{"mode", "This version has the modes mirror and backup."},
 	{"foreign", "One of hold, remove."},
 	{"conflicts", "One of keep_both, keep_local, keep_remote."},
+	{"path", "A path such as photos/2026/a.jpg, without an empty, '.' or '..' part."},
+	{"bucket", "An id of a bucket: `cfctl bucket list` shows them."},
 	{"remote_prefix", "A path in the bucket such as photos/2026, without an empty, '.' or '..' part."},
 	{"max_deletes", "0 to 1000000000, or -1 for the default."},
 	{"max_delete_percent", "0 to 100, or -1 for the default."},
@@ -243,11 +258,26 @@ int ctl_fail(struct ctl *ctl, const char *what, int r, const cfipc_error *error)
 		return code;
 	}
 	if (name) {
-		say_json(name, json_tokener_parse(cfipc_error_json(error)));
+		say_json(ctl, name, json_tokener_parse(cfipc_error_json(error)));
 		return code;
 	}
 	return ctl_error(ctl, code, own_name(cfipc_error_code(error)), hint_of(error), "cannot %s: %s", what,
 			 cfipc_error_message(error));
+}
+
+void ctl_skipped(struct ctl *ctl, const char *subject, const char *why)
+{
+	const char *outer = ctl->subject;
+
+	if (ctl->quiet)
+		return;
+	if (!ctl->json) {
+		ctl_note(ctl, STYLE_WARN, "skipped: ", "%s: %s", subject, why);
+		return;
+	}
+	ctl->subject = subject;
+	(void)report(ctl, EXIT_OK, "Skipped", NULL, why);
+	ctl->subject = outer;
 }
 
 void ctl_note(struct ctl *ctl, enum style style, const char *label, const char *format, ...)

@@ -49,6 +49,7 @@ static const struct output *output_of(const struct ctl *ctl)
 
 int out_reply(struct ctl *ctl, const struct reply *reply, text_renderer text, void *userdata)
 {
+	ctl_make_way(ctl);
 	output_of(ctl)->reply(ctl, reply, text, userdata);
 	(void)fflush(stdout); /* whoever reads a stream sees each reply as it comes */
 	return ferror(stdout) ? ctl_error(ctl, EXIT_LOCAL, "LocalError", NULL, "cannot write the output: %s",
