@@ -2,6 +2,7 @@
 #include "cfctl/ask.h"
 #include "cfctl/bucket.h"
 #include "cfctl/cmd.h"
+#include "cfctl/download.h"
 #include "cfctl/events.h"
 #include "cfctl/human.h"
 #include "cfctl/listing.h"
@@ -262,6 +263,9 @@ const struct command bucket_commands[] = {
 	 "Shows what would be lost and asks; without a terminal it wants --yes.", delete_options,
 	 bucket_delete},
 	{"bucket", "summary", "BUCKET", "what is in it, as the server words it", NULL, NULL, bucket_summary},
+	{"bucket", "download", "BUCKET", "all its files as one zip",
+	 "The server makes it on the way: it has no size and no hash before it is there.",
+	 bucket_download_options, bucket_download},
 	{"bucket", "watch", "BUCKET", "what happens to it and its files, live, until interrupted",
 	 "As `cfctl events --bucket BUCKET`.", NULL, bucket_watch},
 	{NULL},

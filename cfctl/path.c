@@ -66,6 +66,34 @@ char *path_encode(const char *path)
 	return encoded;
 }
 
+char *path_decode(const char *path)
+{
+	char *decoded = malloc(strlen(path) + 1), *at = decoded;
+	_cleanup_free_ char *again = NULL;
+
+	if (!decoded)
+		return NULL;
+	for (const char *s = path; *s;) {
+		unsigned byte;
+
+		if (s[0] == '~' && s[1] == 'x' && isxdigit((unsigned char)s[2]) &&
+		    isxdigit((unsigned char)s[3]) && sscanf(s + 2, "%2x", &byte) == 1 && byte != 0) {
+			*at++ = (char)byte;
+			s += 4;
+		} else {
+			*at++ = *s++;
+		}
+	}
+	*at = '\0';
+	again = path_encode(decoded);
+	if (again && strcmp(again, path) != 0)
+		memcpy(decoded, path, strlen(path) + 1);
+	if (again)
+		return decoded;
+	free(decoded);
+	return NULL;
+}
+
 /* realpath of everything before the last component, and that component as it stands. */
 static char *resolve_parent(const char *path)
 {

@@ -336,7 +336,9 @@ int pool_run(struct ctl *ctl, struct pool *pool)
 	progress_begin(ctl, pool->asked, &pool->progress);
 	pool->progress.files = pool->files;
 	pool->progress.bytes = pool->bytes;
-	pool->asked = pool->asked && ctl->json; /* from here on: each reply of a stream is printed */
+	pool->progress.live &= pool->asked || !pool->stream;
+	pool->asked = pool->asked && ctl->json &&
+		      !pool->stream; /* from here on: each reply of a stream is printed */
 	fill(pool);
 	while (pool->n_jobs > 0 && r >= 0)
 		r = turn(pool);
@@ -348,7 +350,7 @@ int pool_run(struct ctl *ctl, struct pool *pool)
 		return ctl_fail(ctl, "go on", r, NULL);
 	if (ctl_interrupted())
 		return EXIT_INTERRUPTED;
-	if (pool->hopeless && !pool->dry)
+	if (pool->hopeless && !pool->dry && !ctl->json)
 		ctl_note(ctl, STYLE_NONE, "", "The rest was not tried.");
 	return pool->code;
 }

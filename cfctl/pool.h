@@ -41,7 +41,8 @@ struct pool {
 	 * job that failed, its error already said. */
 	int (*next)(struct ctl *ctl, void *userdata, struct job **ret_job);
 	void *userdata;
-	bool asked; /* --progress */
+	bool asked;  /* --progress */
+	bool stream; /* bytes go to stdout: nothing else does, and progress is shown only if asked for */
 	int64_t files, bytes;
 
 	/* What came of it. */

@@ -38,6 +38,7 @@ void progress_begin(struct ctl *ctl, bool asked, struct progress *progress)
 	};
 	progress->lines = asked && !progress->live && !ctl->json;
 	progress->drawn_ms = progress->started_ms;
+	progress->samples[progress->n_samples++] = (struct sample){progress->started_ms, 0};
 	ctl->make_way = take_away;
 	ctl->make_way_userdata = progress;
 }
@@ -65,20 +66,17 @@ bool progress_is_due(const struct progress *progress, int64_t *ret_left_ms)
 /* Over the last few seconds, so that it follows what happens and does not jump. */
 int64_t progress_rate(const struct progress *progress, int64_t bytes_now)
 {
-	int64_t now = ctl_now_ms(), at = progress->started_ms, bytes = 0;
+	const struct sample *first = &progress->samples[0];
+	int64_t took_ms = ctl_now_ms() - first->at_ms;
 
-	if (progress->n_samples > 0) {
-		at = progress->samples[0].at_ms;
-		bytes = progress->samples[0].bytes;
-	}
-	return now > at && bytes_now > bytes ? (bytes_now - bytes) * 1000 / (now - at) : 0;
+	return took_ms > 0 && bytes_now > first->bytes ? (bytes_now - first->bytes) * 1000 / took_ms : 0;
 }
 
 static void keep_sample(struct progress *p, int64_t bytes)
 {
 	int64_t now = ctl_now_ms();
 
-	if (p->n_samples > 0 && now - p->samples[p->n_samples - 1].at_ms < SAMPLE_MS)
+	if (now - p->samples[p->n_samples - 1].at_ms < SAMPLE_MS)
 		return;
 	if (p->n_samples == PROGRESS_SAMPLES) {
 		memmove(p->samples, p->samples + 1, (PROGRESS_SAMPLES - 1) * sizeof(*p->samples));

@@ -10,7 +10,8 @@ struct pump {
 /* *ret_fd is the end for the daemon. An exit code. */
 int pump_from(struct ctl *ctl, int from, struct pump *ret_pump, int *ret_fd);
 int pump_to(struct ctl *ctl, int to, struct pump *ret_pump, int *ret_fd);
-/* After the daemon's end was closed here: waits until the rest is through. EXIT_OK or the code of an error,
- * already said. What only the reader's end broke (| head) ends this program as it would end any other. */
+/* Of pump_to, once the daemon has written all: waits until the rest is through. EXIT_OK or the code of an
+ * error, already said. What only the reader's end broke (| head) ends this program as it would end any other.
+ */
 int pump_wait(struct ctl *ctl, struct pump *pump);
 void pump_kill(struct pump *pump);

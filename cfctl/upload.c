@@ -396,7 +396,7 @@ static int run(struct ctl *ctl, const struct args *args, struct upload *up)
 	pool_summary(&pool, summary, sizeof(summary));
 	out_done(ctl, "%s %s uploaded, %s%s.", human_count(pool.done).text, pool.done == 1 ? "file" : "files",
 		 summary, up->skipped > 0 ? ", some things skipped" : "");
-	if (pool.failed > 0)
+	if (pool.failed > 0 && !ctl->json)
 		ctl_note(ctl, STYLE_WARN, "", "%s could not be uploaded.", human_count(pool.failed).text);
 	return code;
 }
