@@ -300,7 +300,7 @@ static int scan_document(struct scan *s)
 	return 0;
 }
 
-int json_parse(const char *text, size_t len, struct json_object **ret_object, const char **ret_why)
+int json_check(const char *text, size_t len, struct json_walk *ret_walk, const char **ret_why)
 {
 	struct scan s = {.start = text, .p = text, .end = text + len};
 	int r = 0;
@@ -318,10 +318,24 @@ int json_parse(const char *text, size_t len, struct json_object **ret_object, co
 		if (s.p < s.end)
 			r = bad(&s, -EBADMSG, "something follows the document");
 	}
-	if (r == 0 && json_tree_build(s.start, (size_t)(end - s.start), s.longest, ret_object) < 0)
-		r = bad(&s, -ENOMEM, "out of memory");
-	if (r < 0 && ret_why)
+	if (r == 0)
+		*ret_walk = (struct json_walk){.p = s.start, .end = end, .longest = s.longest};
+	else if (ret_why)
 		*ret_why = s.why;
+	return r;
+}
+
+int json_parse(const char *text, size_t len, struct json_object **ret_object, const char **ret_why)
+{
+	struct json_walk w;
+	int r = json_walk_begin(&w, text, len, ret_why);
+
+	if (r == 0 && json_tree_build(&w, ret_object) < 0) {
+		r = -ENOMEM;
+		if (ret_why)
+			*ret_why = "out of memory";
+	}
+	json_walk_done(&w);
 	return r;
 }
 

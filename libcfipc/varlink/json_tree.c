@@ -12,99 +12,6 @@
 
 /* ---- From text ---- */
 
-struct build {
-	const char *p, *end;
-	char *text; /* the string read last, unescaped; room for the longest */
-	size_t len;
-};
-
-static void skip_space(struct build *b)
-{
-	b->p += strspn(b->p, " \t\r\n");
-}
-
-static unsigned read_hex4(struct build *b)
-{
-	unsigned unit = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned char c = (unsigned char)*b->p++;
-
-		unit = unit << 4 | (c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10);
-	}
-	return unit;
-}
-
-static void put_utf8(struct build *b, unsigned c)
-{
-	char *p = b->text + b->len;
-
-	if (c < 0x80) {
-		p[0] = (char)c;
-		b->len += 1;
-	} else if (c < 0x800) {
-		p[0] = (char)(0xC0 | c >> 6);
-		p[1] = (char)(0x80 | (c & 0x3F));
-		b->len += 2;
-	} else if (c < 0x10000) {
-		p[0] = (char)(0xE0 | c >> 12);
-		p[1] = (char)(0x80 | (c >> 6 & 0x3F));
-		p[2] = (char)(0x80 | (c & 0x3F));
-		b->len += 3;
-	} else {
-		p[0] = (char)(0xF0 | c >> 18);
-		p[1] = (char)(0x80 | (c >> 12 & 0x3F));
-		p[2] = (char)(0x80 | (c >> 6 & 0x3F));
-		p[3] = (char)(0x80 | (c & 0x3F));
-		b->len += 4;
-	}
-}
-
-/* Behind the backslash. Six bytes or twelve become four at most: the room suffices. */
-static void read_escape(struct build *b)
-{
-	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
-	char c = *b->p++;
-	const char *letter = strchr(letters, c);
-	unsigned unit;
-
-	if (c != 'u') {
-		b->text[b->len++] = letter ? meant[letter - letters] : c;
-		return;
-	}
-	unit = read_hex4(b);
-	if (unit >= 0xD800 && unit <= 0xDBFF) { /* its other half is there */
-		b->p += 2;
-		unit = 0x10000 + ((unit - 0xD800) << 10) + (read_hex4(b) - 0xDC00);
-	}
-	put_utf8(b, unit);
-}
-
-static void read_string(struct build *b)
-{
-	b->len = 0;
-	for (b->p++; *b->p != '"';) {
-		size_t n = strcspn(b->p, "\"\\");
-
-		memcpy(b->text + b->len, b->p, n);
-		b->len += n;
-		b->p += n;
-		if (*b->p == '\\') {
-			b->p++;
-			read_escape(b);
-		}
-	}
-	b->p++;
-	b->text[b->len] = 0;
-}
-
-static void skip_string(struct build *b)
-{
-	for (b->p++; *b->p != '"'; b->p++)
-		b->p += *b->p == '\\';
-	b->p++;
-}
-
 /* strtod, whatever the program's locale writes for a point. NULL: out of memory. */
 static struct json_object *new_double(const char *digits)
 {
@@ -118,34 +25,25 @@ static struct json_object *new_double(const char *digits)
 	return json_object_new_double_s(value, digits); /* written as it was read */
 }
 
-static struct json_object *build_number(struct build *b)
+static struct json_object *build_number(struct json_walk *w)
 {
 	char digits[JSON_NUMBER_MAX + 1];
-	size_t n = 0;
 
-	for (; b->p < b->end && strchr("+-.0123456789eE", *b->p); b->p++)
-		digits[n++] = *b->p;
-	digits[n] = 0;
+	json_walk_number(w, digits);
 	return strpbrk(digits, ".eE") ? new_double(digits) : json_object_new_int64(strtoll(digits, NULL, 10));
 }
 
-static int build_value(struct build *b, struct json_object **ret_object);
+static int build_value(struct json_walk *w, struct json_object **ret_object);
 
-static int build_array(struct build *b, struct json_object **ret_object)
+static int build_array(struct json_walk *w, struct json_object **ret_object)
 {
 	_cleanup_json_ struct json_object *array = json_object_new_array();
 
 	if (!array)
 		return -ENOMEM;
-	b->p++;
-	for (skip_space(b); *b->p != ']'; skip_space(b)) {
+	for (json_walk_enter(w, '['); json_walk_next(w);) {
 		struct json_object *value = NULL;
-
-		if (*b->p == ',') {
-			b->p++;
-			continue;
-		}
-		int r = build_value(b, &value);
+		int r = build_value(w, &value);
 
 		if (r < 0)
 			return r;
@@ -154,94 +52,80 @@ static int build_array(struct build *b, struct json_object **ret_object)
 			return -ENOMEM;
 		}
 	}
-	b->p++;
 	*ret_object = array;
 	array = NULL;
 	return 0;
 }
 
 /* "name": value. The name is read again behind its value, which needed the same room. */
-static int build_member(struct build *b, struct json_object *object)
+static int build_member(struct json_walk *w, struct json_object *object)
 {
 	struct json_object *value = NULL;
-	const char *name = b->p, *end;
+	const char *name = w->p, *end;
 
-	skip_string(b);
-	skip_space(b);
-	b->p++; /* the colon */
-	skip_space(b);
-	int r = build_value(b, &value);
+	json_walk_name(w);
+	int r = build_value(w, &value);
 
 	if (r < 0)
 		return r;
-	end = b->p;
-	b->p = name;
-	read_string(b);
-	b->p = end;
-	if (json_object_object_add(object, b->text, value) < 0) {
+	end = w->p;
+	w->p = name;
+	json_walk_name(w);
+	w->p = end;
+	if (json_object_object_add(object, w->text, value) < 0) {
 		json_object_put(value);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static int build_object(struct build *b, struct json_object **ret_object)
+static int build_object(struct json_walk *w, struct json_object **ret_object)
 {
 	_cleanup_json_ struct json_object *object = json_object_new_object();
 	int r = object ? 0 : -ENOMEM;
 
-	b->p++;
-	for (skip_space(b); r == 0 && *b->p != '}'; skip_space(b)) {
-		if (*b->p == ',')
-			b->p++;
-		else
-			r = build_member(b, object);
-	}
+	json_walk_enter(w, '{');
+	while (r == 0 && json_walk_next(w))
+		r = build_member(w, object);
 	if (r < 0)
 		return r;
-	b->p++;
 	*ret_object = object;
 	object = NULL;
 	return 0;
 }
 
 /* Calls itself through arrays and objects, as deep as json.c has let through. */
-static int build_value(struct build *b, struct json_object **ret_object)
+static int build_value(struct json_walk *w, struct json_object **ret_object)
 {
-	skip_space(b);
-	switch (*b->p) {
-	case '{': return build_object(b, ret_object);
-	case '[': return build_array(b, ret_object);
+	switch (json_walk_peek(w)) {
+	case '{': return build_object(w, ret_object);
+	case '[': return build_array(w, ret_object);
 	case 'n':
-		b->p += strlen("null");
+		json_walk_skip(w);
 		*ret_object = NULL;
 		return 0;
 	case 't':
-		b->p += strlen("true");
+		json_walk_skip(w);
 		*ret_object = json_object_new_boolean(true);
 		break;
 	case 'f':
-		b->p += strlen("false");
+		json_walk_skip(w);
 		*ret_object = json_object_new_boolean(false);
 		break;
 	case '"':
-		read_string(b);
-		*ret_object = json_object_new_string_len(b->text, (int)b->len);
+		json_walk_string(w);
+		*ret_object = json_object_new_string_len(w->text, (int)w->len);
 		break;
-	default: *ret_object = build_number(b);
+	default: *ret_object = build_number(w);
 	}
 	return *ret_object ? 0 : -ENOMEM;
 }
 
-int json_tree_build(const char *text, size_t len, size_t longest, struct json_object **ret_object)
+int json_tree_build(struct json_walk *w, struct json_object **ret_object)
 {
-	struct build b = {.p = text, .end = text + len, .text = malloc(longest + 1)};
 	struct json_object *object = NULL;
-	int r = b.text ? build_value(&b, &object) : -ENOMEM;
+	int r = build_value(w, &object);
 
-	if (b.text)
-		explicit_bzero(b.text, longest + 1); /* it may have been a credential */
-	free(b.text);
 	if (r == 0)
 		*ret_object = object;
 	return r;

@@ -1,10 +1,10 @@
-/* Between json.c and json_tree.c: what json_parse has let through becomes a tree. */
+/* Between json.c, json_walk.c and json_tree.c: what the gate has let through is walked, or becomes a tree. */
 #pragma once
 #include "libcfipc/varlink/json.h"
+#include "libcfipc/varlink/json_walk.h"
 
-/* No double needs more digits; a longer literal is not from a program that means well. */
-#define JSON_NUMBER_MAX 128
+/* The gate: as json_parse; sets where the document is and how long its longest string is, as written. */
+int json_check(const char *text, size_t len, struct json_walk *ret_walk, const char **ret_why);
 
-/* text: a document that is known to be one, within the limits of json.h, without white space around it;
- * longest: bytes of its longest string as written. 0 or -ENOMEM. */
-int json_tree_build(const char *text, size_t len, size_t longest, struct json_object **ret_object);
+/* 0 or -ENOMEM. */
+int json_tree_build(struct json_walk *w, struct json_object **ret_object);

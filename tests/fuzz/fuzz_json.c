@@ -2,6 +2,7 @@
  * that json-c reads and writes in the same way. */
 #include "tests/fuzz/fuzz.h"
 #include "libcfipc/varlink/json.h"
+#include "libcfipc/varlink/json_walk.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(json_object_equal(o, theirs));
 	must(strcmp(text, json_object_to_json_string_ext(
 				  theirs, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) == 0);
+	struct json_walk w;
+
+	must(json_walk_begin(&w, (const char *)data, size, &why) == 0);
+	json_walk_skip(&w);
+	must(w.p == w.end);
+	json_walk_done(&w);
 	json_object_put(theirs);
 	json_object_put(again);
 	json_object_put(o);

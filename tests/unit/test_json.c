@@ -1,6 +1,7 @@
 /* libcfipc/varlink/json.c: what is taken, what is refused and why, and every limit from both sides. */
 #include "tests/unit/tap.h"
 #include "libcfipc/varlink/json.h"
+#include "libcfipc/varlink/json_walk.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -266,6 +267,63 @@ START_TEST(getters_know_absent_from_wrong)
 }
 END_TEST
 
+START_TEST(walks_without_a_tree)
+{
+	static const char text[] = " {\"skip\" : {\"a\":[1,{\"]\":\"}\\\"\"},[]],\"b\":{}}, \"list\":[ 7 , "
+				   "-8,1.5, \"x\\u00e9\" ,null,true],"
+				   "\"empty\":[],\"last\":9223372036854775807 } ";
+	struct json_walk w;
+	int64_t n = 0;
+
+	ck_assert_int_eq(json_walk_begin(&w, text, strlen(text), NULL), 0);
+	ck_assert(!json_walk_enter(&w, '['));
+	ck_assert(json_walk_enter(&w, '{'));
+
+	ck_assert(json_walk_next(&w));
+	ck_assert_str_eq(json_walk_name(&w), "skip");
+	ck_assert_ptr_null(json_walk_string(&w));
+	json_walk_skip(&w);
+
+	ck_assert(json_walk_next(&w));
+	ck_assert_str_eq(json_walk_name(&w), "list");
+	ck_assert(!json_walk_int64(&w, &n));
+	ck_assert(json_walk_enter(&w, '['));
+	ck_assert(json_walk_next(&w) && json_walk_int64(&w, &n));
+	ck_assert_int_eq(n, 7);
+	ck_assert(json_walk_next(&w) && json_walk_int64(&w, &n));
+	ck_assert_int_eq(n, -8);
+	ck_assert(json_walk_next(&w) &&
+		  !json_walk_int64(&w, &n)); /* a fraction is no integer, and is still there */
+	ck_assert_int_eq(json_walk_peek(&w), '1');
+	json_walk_skip(&w);
+	ck_assert(json_walk_next(&w));
+	ck_assert_str_eq(json_walk_string(&w), "x\xc3\xa9");
+	ck_assert_uint_eq(w.len, 3);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(json_walk_next(&w));
+		json_walk_skip(&w);
+	}
+	ck_assert(!json_walk_next(&w));
+
+	ck_assert(json_walk_next(&w));
+	json_walk_name(&w);
+	ck_assert(json_walk_enter(&w, '[') && !json_walk_next(&w));
+	ck_assert(json_walk_next(&w));
+	ck_assert_str_eq(json_walk_name(&w), "last");
+	ck_assert(json_walk_int64(&w, &n));
+	ck_assert_int_eq(n, INT64_MAX);
+	ck_assert(!json_walk_next(&w));
+	ck_assert_ptr_eq(w.p, w.end);
+	json_walk_done(&w);
+	json_walk_done(&w);
+
+	const char *why = NULL;
+	ck_assert_int_eq(json_walk_begin(&w, "{\"a\":}", 6, &why), -EBADMSG);
+	ck_assert_ptr_nonnull(why);
+	json_walk_done(&w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("json");
@@ -278,6 +336,7 @@ int main(void)
 	tcase_add_test(tc, refuses_everything_else);
 	tcase_add_test(tc, limits_from_both_sides);
 	tcase_add_test(tc, getters_know_absent_from_wrong);
+	tcase_add_test(tc, walks_without_a_tree);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);
 }
