@@ -42,6 +42,18 @@ static size_t length_without_zone(const char *text)
 	return zone ? (size_t)(zone - text) : strlen(text);
 }
 
+int answer_version(const char *stamp, char out[ANSWER_TIME_MAX])
+{
+	int64_t ms;
+	size_t len = length_without_zone(stamp);
+
+	if (len + 2 > ANSWER_TIME_MAX || clock_parse_rfc3339(stamp, &ms) < 0)
+		return ERR_PROTOCOL;
+	memcpy(out, stamp, len);
+	out[len] = '\0';
+	return 0;
+}
+
 /* RFC 3339 with Z, the server's digits kept; with another offset, moved to UTC. */
 static int read_time(struct json_object *object, const char *key, bool required, char out[ANSWER_TIME_MAX],
 		     const char **ret_value)
@@ -197,9 +209,11 @@ static int read_file(struct json_object *object, const char *base, struct api_fi
 	if (r < 0)
 		return r;
 
-	/* As the server spells it, without the zone, which comes and goes. */
-	read_string(object, "updated_at", true, &stamp);
-	snprintf(t->version, sizeof(t->version), "%.*s", (int)length_without_zone(stamp), stamp);
+	r = read_string(object, "updated_at", true, &stamp);
+	if (r == 0)
+		r = answer_version(stamp, t->version);
+	if (r < 0)
+		return r;
 	f->version = t->version;
 	r = json_get_bool(object, "deduplicated", &deduplicated);
 	f->deduplicated = r > 0 ? deduplicated : -1;

@@ -22,6 +22,8 @@ struct answer_files {
 };
 
 /* All: 0, ERR_PROTOCOL or -ENOMEM. */
+/* A version's time as the server spells it, but without the zone, which comes and goes: compared as text. */
+int answer_version(const char *stamp, char out[ANSWER_TIME_MAX]);
 int answer_bucket(struct json_object *object, struct answer_bucket *ret_bucket);
 int answer_buckets(struct json_object *object, struct answer_bucket **ret_buckets, size_t *ret_n,
 		   struct api_page_info *ret_page);

@@ -287,20 +287,14 @@ static bool on_answered(void *arg)
 	return c->cb.upload.on_answered(c->arg);
 }
 
-static void on_uploaded(void *arg, const struct api_error *error, const struct api_file *files, size_t n,
-			size_t parts_sent)
+static void on_stored(void *arg, const struct api_error *error, const struct remote_file *files, size_t n,
+		      size_t parts_sent)
 {
 	struct remote_call *c = arg;
-	_cleanup_free_ struct remote_file *out = files_of(files, n);
 	struct remote_error e = error_of(error);
 
 	c->upload = NULL;
-	if (!out && e.code == 0) {
-		e.code = ERR_DOUBT;
-		e.message = err_text(-ENOMEM);
-		n = 0;
-	}
-	c->cb.upload.on_done(c->arg, &e, out, n, parts_sent);
+	c->cb.upload.on_done(c->arg, &e, files, n, parts_sent);
 	free_call(c);
 }
 
@@ -311,7 +305,7 @@ static int start_upload(struct remote *r, const char *bucket, const char *path, 
 	const struct upload_callbacks callbacks = {
 		.on_room = on_room,
 		.on_answered = cb->on_answered ? on_answered : NULL,
-		.on_done = on_uploaded,
+		.on_stored = on_stored,
 	};
 	const struct upload_spec spec = {.bucket = bucket, .path = path, .size = size, .class = HTTP_BULK};
 	struct remote_call *c = new_call(of(r), path ? CALL_PUT : CALL_BATCH, arg);

@@ -2,10 +2,14 @@
 #include "api/upload.h"
 #include "api/internal.h"
 #include "api/multipart.h"
+#include "api/uploaded.h"
 #include "api/url.h"
 #include "base/err.h"
 #include <errno.h>
 #include <string.h>
+
+/* Of a part: up to here a copy is cheaper than a buffer of its own in the queue. */
+#define COPY_MAX_BYTES 16384
 
 struct part {
 	char *path;
@@ -23,6 +27,7 @@ struct upload {
 	uint64_t appended;                      /* bytes of the body so far */
 	int64_t size, fed;                      /* of the one file; size -1: unknown */
 	bool ended;
+	struct buf frame; /* of the part that is appended; kept for its memory */
 	struct part *parts;
 	size_t n_parts, parts_room;
 	char *answer; /* waits to be collected */
@@ -35,6 +40,7 @@ static struct upload *upload_free(struct upload *u)
 		return NULL;
 	for (size_t i = 0; i < u->n_parts; i++)
 		free(u->parts[i].path);
+	buf_done(&u->frame);
 	free(u->parts);
 	free(u->answer);
 	answer_texts_done(&u->texts);
@@ -63,6 +69,15 @@ int upload_file_url(struct buf *b, const struct api *api, const char *bucket, co
 static int append(struct upload *u, void *data, size_t len)
 {
 	int e = http_body_take(u->request, data, len);
+
+	if (e == 0)
+		u->appended += len;
+	return e;
+}
+
+static int append_copy(struct upload *u, const void *data, size_t len)
+{
+	int e = http_body_copy(u->request, data, len);
 
 	if (e == 0)
 		u->appended += len;
@@ -268,13 +283,15 @@ int upload_feed(struct upload *u, void *data, size_t len, bool last)
 
 int upload_part(struct upload *u, const char *path, void *data, size_t len)
 {
-	_cleanup_buf_ struct buf head = {0}, tail = {0};
+	struct buf *frame = &u->frame;
 	int e = u->many && !u->ended ? url_path_check(path) : -EINVAL;
 
+	frame->len = 0;
 	if (e == 0)
-		e = multipart_append_head(&head, u->boundary, path);
+		e = multipart_append_head(frame, u->boundary, path);
+	size_t head_len = frame->len;
 	if (e == 0)
-		e = multipart_append_tail(&tail);
+		e = multipart_append_tail(frame);
 	if (e == 0)
 		e = add_part(u, path);
 	if (e < 0) {
@@ -282,14 +299,17 @@ int upload_part(struct upload *u, const char *path, void *data, size_t len)
 		return e;
 	}
 	/* From here on half a part may be queued: the request is worth nothing any more on failure. */
-	e = append_buf(u, &head);
-	if (e == 0)
+	e = append_copy(u, frame->data, head_len);
+	if (e == 0 && len > COPY_MAX_BYTES) {
 		e = append(u, data, len);
-	else
+	} else {
+		if (e == 0)
+			e = append_copy(u, data, len);
 		free(data);
+	}
 	if (e == 0) {
 		u->parts[u->n_parts - 1].end = u->appended;
-		e = append_buf(u, &tail);
+		e = append_copy(u, frame->data + head_len, frame->len - head_len);
 	}
 	if (e < 0)
 		http_cancel(u->request);
@@ -346,9 +366,23 @@ static int read_uploaded(const struct upload *u, const struct http_result *resul
 	return e;
 }
 
+/* The same without a tree, for callers that want versions only. NULL: it is not known. */
+static struct remote_file *read_versions(const struct upload *u, const struct http_result *result)
+{
+	_cleanup_free_ struct remote_file *files =
+		result->status == 201 && result->body ? calloc(u->n_parts + 1, sizeof(*files)) : NULL;
+
+	for (size_t i = 0; files && i < u->n_parts; i++)
+		files[i].path = u->parts[i].path;
+	if (!files || uploaded_read(result->body, result->body_len, files, u->n_parts) < 0)
+		return NULL;
+	return STEAL(files);
+}
+
 static void end_upload(struct upload *u, const struct http_result *result)
 {
 	_cleanup_json_ struct json_object *object = NULL;
+	_cleanup_free_ struct remote_file *versions = NULL;
 	struct answer_files read = {0};
 	struct api_error error;
 	size_t sent = parts_sent(u, result->sent_bytes);
@@ -362,13 +396,21 @@ static void end_upload(struct upload *u, const struct http_result *result)
 		error.code = ERR_DOUBT;
 		error.message = err_text(ERR_DOUBT);
 	}
-	if (error.code == 0 && read_uploaded(u, result, &object, &read) < 0) {
+	if (error.code == 0 && u->callbacks.on_stored)
+		versions = read_versions(u, result);
+	if (error.code == 0 &&
+	    (u->callbacks.on_stored ? !versions : read_uploaded(u, result, &object, &read) < 0)) {
 		error.code = ERR_DOUBT;
 		error.message = "The server's answer to an upload cannot be understood: it is not known what "
 				"it stored";
 	}
 	u->ended = true;
-	u->callbacks.on_done(u->arg, &error, error.code ? NULL : read.files, error.code ? 0 : read.n, sent);
+	if (u->callbacks.on_stored)
+		u->callbacks.on_stored(u->arg, &error, error.code ? NULL : versions,
+				       error.code ? 0 : u->n_parts, sent);
+	else
+		u->callbacks.on_done(u->arg, &error, error.code ? NULL : read.files, error.code ? 0 : read.n,
+				     sent);
 	answer_files_done(&read);
 	upload_free(u);
 }

@@ -4,16 +4,19 @@
 #include <errno.h>
 #include <string.h>
 
+/* What is copied is gathered in pieces of this size: a thousand files of a kilobyte must not be three
+ * thousand allocations. */
+#define GATHER_BYTES 65536
+
 struct http_chunk {
 	struct http_chunk *next;
 	char *data;
-	size_t len;
+	size_t len, room; /* room: of a gathered one, which may still grow */
 };
 
 void body_init(struct http_body *b)
 {
 	*b = (struct http_body){0};
-	b->end = &b->first;
 }
 
 static void drop_first(struct http_body *b)
@@ -21,8 +24,6 @@ static void drop_first(struct http_body *b)
 	struct http_chunk *c = b->first;
 
 	b->first = c->next;
-	if (!b->first)
-		b->end = &b->first;
 	b->offset = 0;
 	free(c->data);
 	free(c);
@@ -46,9 +47,41 @@ int body_take(struct http_body *b, void *data, size_t len)
 		free(data);
 		return -ENOMEM;
 	}
-	*c = (struct http_chunk){.data = data, .len = len};
-	*b->end = c;
-	b->end = &c->next;
+	*c = (struct http_chunk){.data = data, .len = len, .room = len};
+	if (b->first)
+		b->last->next = c;
+	else
+		b->first = c;
+	b->last = c;
+	b->queued += len;
+	return 0;
+}
+
+/* The last chunk if it has room for len more bytes, or a new one. NULL: out of memory. */
+static struct http_chunk *gathering(struct http_body *b, size_t len)
+{
+	struct http_chunk *last = b->last;
+
+	if (b->first && last->room - last->len >= len)
+		return last;
+	size_t room = len > GATHER_BYTES ? len : GATHER_BYTES;
+	char *data = malloc(room);
+	if (!data || body_take(b, data, room) < 0)
+		return NULL;
+	b->queued -= room;
+	*b->last = (struct http_chunk){.data = data, .room = room};
+	return b->last;
+}
+
+int body_copy(struct http_body *b, const void *data, size_t len)
+{
+	if (len == 0)
+		return 0;
+	struct http_chunk *c = gathering(b, len);
+	if (!c)
+		return -ENOMEM;
+	memcpy(c->data + c->len, data, len);
+	c->len += len;
 	b->queued += len;
 	return 0;
 }

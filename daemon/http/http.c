@@ -555,13 +555,8 @@ void http_hold(struct http_request *r, bool hold)
 		http_want(r);
 }
 
-int http_body_take(struct http_request *r, void *data, size_t len)
+static int body_grew(struct http_request *r, int e)
 {
-	if (r->state == HTTP_ENDED || r->body.ended) {
-		free(data);
-		return 0;
-	}
-	int e = body_take(&r->body, data, len);
 	if (e < 0)
 		return e;
 	r->body.room_told = false;
@@ -572,15 +567,20 @@ int http_body_take(struct http_request *r, void *data, size_t len)
 	return 0;
 }
 
+int http_body_take(struct http_request *r, void *data, size_t len)
+{
+	if (r->state == HTTP_ENDED || r->body.ended) {
+		free(data);
+		return 0;
+	}
+	return body_grew(r, body_take(&r->body, data, len));
+}
+
 int http_body_copy(struct http_request *r, const void *data, size_t len)
 {
-	if (r->state == HTTP_ENDED || len == 0)
+	if (r->state == HTTP_ENDED || r->body.ended || len == 0)
 		return 0;
-	void *copy = malloc(len);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, data, len);
-	return http_body_take(r, copy, len);
+	return body_grew(r, body_copy(&r->body, data, len));
 }
 
 void http_body_end(struct http_request *r)

@@ -1,6 +1,7 @@
 /* Fuzz target: bytes of a server through the JSON gate and every reader of its answers, and outside text
  * through the checks in front of a URL. What is accepted must keep its promises. */
 #include "api/answer.h"
+#include "api/uploaded.h"
 #include "api/url.h"
 #include "http/internal.h"
 #include <stdlib.h>
@@ -12,6 +13,24 @@ static void require(bool promise)
 {
 	if (!promise)
 		abort();
+}
+
+/* What is read without a tree is what the tree says. */
+static void check_uploaded(const char *text, size_t len, const struct answer_files *files)
+{
+	struct remote_file *sent = calloc(files->n + 1, sizeof(*sent));
+
+	require(sent);
+	for (size_t i = 0; i < files->n; i++)
+		sent[i].path = files->files[i].path;
+	/* A member said twice may be one thing to the tree (the last) and another to this reader. */
+	int r = uploaded_read(text, len, sent, files->n);
+	for (size_t i = 0; r == 0 && i < files->n; i++) {
+		require(sent[i].version.size == files->files[i].size);
+		require(strcmp(sent[i].version.updated_at, files->files[i].version) == 0);
+		require(!files->files[i].sha256 || sent[i].version.has_digest);
+	}
+	free(sent);
 }
 
 static void check_json(const char *text, size_t len)
@@ -35,8 +54,10 @@ static void check_json(const char *text, size_t len)
 	(void)answer_bucket(object, &bucket);
 	if (answer_buckets(object, &buckets, &n, &page) == 0)
 		free(buckets);
-	if (answer_files(object, "uploaded", "http://h", &files) == 0)
+	if (answer_files(object, "uploaded", "http://h", &files) == 0) {
+		check_uploaded(text, len, &files);
 		answer_files_done(&files);
+	}
 	if (answer_scan_page(object, "http://h", "m", &files, &cursor) == 0) {
 		for (size_t i = 0; i < files.n; i++) {
 			require(strcmp(files.files[i].path, i ? files.files[i - 1].path : "m") > 0);

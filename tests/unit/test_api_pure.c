@@ -2,6 +2,7 @@
 #include "tests/unit/tap.h"
 #include "api/answer.h"
 #include "api/multipart.h"
+#include "api/uploaded.h"
 #include "api/url.h"
 #include "base/err.h"
 #include <errno.h>
@@ -314,6 +315,77 @@ START_TEST(files_that_are_none)
 }
 END_TEST
 
+START_TEST(uploads_are_named_one_by_one)
+{
+	static const char text[] =
+		"{\"x\":[{}],\"uploaded\":[" FILE_JSON("a", "2026-01-02T03:04:05.12Z") "," FILE_JSON(
+			"\\u00e9",
+			"2026-01-02T03:04:05.12") ",{\"path\":\"old\",\"size\":0,\"updated_at\":"
+						  "\"2026-01-02T03:04:05+00:00\",\"sha256\":null}]}";
+	struct remote_file f[] = {{.path = "a"}, {.path = "\xc3\xa9"}, {.path = "old"}, {.path = "more"}};
+	_cleanup_json_ struct json_object *object = json(text);
+	struct answer_files tree;
+
+	ck_assert_int_eq(uploaded_read(text, strlen(text), f, 3), 0);
+	ck_assert_int_eq(answer_files(object, "uploaded", "", &tree), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct digest d;
+		ck_assert_int_eq(f[i].version.size, tree.files[i].size);
+		ck_assert_str_eq(f[i].version.updated_at, tree.files[i].version);
+		ck_assert_int_eq(f[i].version.has_digest, tree.files[i].sha256 != NULL);
+		if (tree.files[i].sha256) {
+			ck_assert_int_eq(digest_from_hex(tree.files[i].sha256, &d), 0);
+			ck_assert(digest_equal(&d, &f[i].version.digest));
+		}
+	}
+	answer_files_done(&tree);
+
+	/* Fewer, more, or others than were sent. */
+	ck_assert_int_eq(uploaded_read(text, strlen(text), f, 4), ERR_PROTOCOL);
+	ck_assert_int_eq(uploaded_read(text, strlen(text), f, 2), ERR_PROTOCOL);
+	f[1].path = "e";
+	ck_assert_int_eq(uploaded_read(text, strlen(text), f, 3), ERR_PROTOCOL);
+}
+END_TEST
+
+#define UPLOADED(members) "{\"uploaded\":[{\"path\":\"a\"," members "}]}"
+
+START_TEST(uploads_that_are_none)
+{
+	static const char *const bad[] = {
+		UPLOADED("\"updated_at\":\"2026-01-02T03:04:05\""),
+		UPLOADED("\"size\":1"),
+		UPLOADED("\"size\":null,\"updated_at\":\"2026-01-02T03:04:05\""),
+		UPLOADED("\"size\":-1,\"updated_at\":\"2026-01-02T03:04:05\""),
+		UPLOADED("\"size\":1.5,\"updated_at\":\"2026-01-02T03:04:05\""),
+		UPLOADED("\"size\":\"1\",\"updated_at\":\"2026-01-02T03:04:05\""),
+		UPLOADED("\"size\":1,\"updated_at\":7"),
+		UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02\""),
+		UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02T03:04:05."
+			 "0000000000000000000000000000000000\""),
+		UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\",\"sha256\":\"abc\""),
+		UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\",\"sha256\":5"),
+		UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\",\"path\":\"b\""),
+		"{\"uploaded\":[{\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\"}]}",
+		"{\"uploaded\":[null]}",
+		"{\"uploaded\":{}}",
+		"{\"uploaded\":[]}",
+		"{\"uploaded\":null}",
+		"{}",
+		"[]",
+		"7",
+		"",
+	};
+	static const char good[] = UPLOADED("\"size\":1,\"updated_at\":\"2026-01-02T03:04:05\"");
+	struct remote_file f = {.path = "a"};
+
+	ck_assert_int_eq(uploaded_read(good, strlen(good), &f, 1), 0);
+	ck_assert(!f.version.has_digest);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(uploaded_read(bad[i], strlen(bad[i]), &f, 1) == ERR_PROTOCOL, "%s", bad[i]);
+}
+END_TEST
+
 #define T "2026-01-02T03:04:05"
 
 START_TEST(scans_must_ascend)
@@ -507,6 +579,8 @@ int main(void)
 	tcase_add_test(tc, buckets_that_are_none);
 	tcase_add_test(tc, files_keep_their_version);
 	tcase_add_test(tc, files_that_are_none);
+	tcase_add_test(tc, uploads_are_named_one_by_one);
+	tcase_add_test(tc, uploads_that_are_none);
 	tcase_add_test(tc, scans_must_ascend);
 	tcase_add_test(tc, errors_by_status);
 	tcase_add_test(tc, error_words);

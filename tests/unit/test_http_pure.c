@@ -38,6 +38,46 @@ START_TEST(body_delivers_every_split)
 }
 END_TEST
 
+/* Copied pieces of every size among taken ones, read in every step, with reads in between. */
+START_TEST(body_gathers_what_is_copied)
+{
+	enum { LEN = 300000 };
+	char *text = malloc(LEN), *out = malloc(LEN);
+
+	for (size_t i = 0; i < LEN; i++)
+		text[i] = (char)(i * 31 + i / 251);
+	for (size_t step = 1; step < 200000; step = step * 7 + 3) {
+		struct http_body b;
+		size_t at = 0, got = 0, turn = 0;
+
+		body_init(&b);
+		ck_assert_int_eq(body_copy(&b, text, 0), 0);
+		while (at < LEN) {
+			size_t len = MIN(step, LEN - at);
+
+			if (++turn % 5 == 0) {
+				char *copy = malloc(len);
+				memcpy(copy, text + at, len);
+				ck_assert_int_eq(body_take(&b, copy, len), 0);
+			} else {
+				ck_assert_int_eq(body_copy(&b, text + at, len), 0);
+			}
+			at += len;
+			if (turn % 3 == 0)
+				got += body_read(&b, out + got, turn % 2 ? step / 2 : step * 4);
+			ck_assert_uint_eq(b.queued, at - got);
+		}
+		got += body_read(&b, out + got, LEN - got);
+		ck_assert_uint_eq(got, LEN);
+		ck_assert_uint_eq(b.delivered, LEN);
+		ck_assert_int_eq(memcmp(out, text, LEN), 0);
+		body_done(&b);
+	}
+	free(text);
+	free(out);
+}
+END_TEST
+
 START_TEST(outcome_table)
 {
 	static const struct {
@@ -112,6 +152,7 @@ int main(void)
 	tcase_set_timeout(tc, 60); /* valgrind and sanitizers on a busy machine */
 
 	tcase_add_test(tc, body_delivers_every_split);
+	tcase_add_test(tc, body_gathers_what_is_copied);
 	tcase_add_test(tc, outcome_table);
 	tcase_add_test(tc, redact_removes_credentials);
 	suite_add_tcase(suite, tc);
