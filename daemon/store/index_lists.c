@@ -129,8 +129,13 @@ static void hold_read(sqlite3_stmt *stmt, const char *path, struct index_hold *h
 int index_hold_get(struct index *index, int64_t pair, const char *path, struct index_hold *ret_hold)
 {
 	struct index_pair_state *state;
-	int r;
-	sqlite3_stmt *stmt = take_for(index, pair, path, SQL_HOLD_GET, &state, &r);
+	int r = index_state(index, pair, &state);
+
+	/* Asked for each path that is dealt with, and hardly ever is there one: every hold is counted in one
+	 * of these (hold_count). */
+	if (r == 0 && state->tally[TALLY_HELD_FOREIGN] == 0 && state->tally[TALLY_HELD_BLOCKING] == 0)
+		return -ENOENT;
+	sqlite3_stmt *stmt = r == 0 ? take_for(index, pair, path, SQL_HOLD_GET, &state, &r) : NULL;
 
 	if (!stmt)
 		return r;
@@ -330,8 +335,11 @@ int index_skip_get(struct index *index, int64_t pair, const char *path, char rea
 		   int64_t *ret_retry_ms)
 {
 	struct index_pair_state *state;
-	int r;
-	sqlite3_stmt *stmt = take_for(index, pair, path, SQL_SKIP_GET, &state, &r);
+	int r = index_state(index, pair, &state);
+
+	if (r == 0 && state->tally[TALLY_SKIPPED] == 0)
+		return -ENOENT; /* as for holds */
+	sqlite3_stmt *stmt = r == 0 ? take_for(index, pair, path, SQL_SKIP_GET, &state, &r) : NULL;
 
 	if (!stmt)
 		return r;

@@ -101,7 +101,7 @@ static bool stuck(struct pair *p)
 {
 	if (p->spec->paused || p->trouble || p->server->down)
 		return true;
-	return blocked(p) && !walk_pending(p) && !items_active(p) && !settle_count(p->settle);
+	return !walk_pending(p) && !items_active(p) && !settle_count(p->settle) && blocked(p);
 }
 
 static bool add_path(struct wait_pair *w, const char *path, bool linked)
