@@ -343,7 +343,8 @@ static void signal_free(struct event *e)
 
 /* Batches come and go as megabytes of small pieces. By default glibc returns them to the kernel after each
  * one and takes them again, page by page; measured, that was a tenth of the daemon's time in a first sync.
- * (Setting one of these stops glibc from adapting the others.) */
+ * One arena: what workers read the loop frees, and an arena of their own would grow by a system call a page
+ * and keep what it got. (Setting one of these stops glibc from adapting the others.) */
 #define MALLOC_KEEP_BYTES (8 << 20)
 #define MALLOC_MMAP_BYTES (8 << 20)
 #define MALLOC_STEP_BYTES (1 << 20)
@@ -356,6 +357,7 @@ static void prepare_process(void)
 	(void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
 	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
 	(void)mallopt(M_TOP_PAD, MALLOC_STEP_BYTES);
+	(void)mallopt(M_ARENA_MAX, 1);
 
 	if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		log_warning("core dumps could not be switched off: %s", strerror(errno));
