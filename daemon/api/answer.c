@@ -252,6 +252,25 @@ int answer_files(struct json_object *object, const char *member, const char *bas
 	return 0;
 }
 
+int answer_file(struct json_object *object, const char *base, struct answer_files *ret_files)
+{
+	struct answer_files f = {.n = 1};
+	int r = 0;
+
+	f.files = calloc(1, sizeof(*f.files));
+	f.texts = calloc(1, sizeof(*f.texts));
+	if (!f.files || !f.texts)
+		r = -ENOMEM;
+	if (r == 0)
+		r = read_file(object, base, &f.files[0], &f.texts[0]);
+	if (r < 0) {
+		answer_files_done(&f);
+		return r;
+	}
+	*ret_files = f;
+	return 0;
+}
+
 int answer_scan_page(struct json_object *object, const char *base, const char *after,
 		     struct answer_files *ret_files, const char **ret_cursor)
 {

@@ -31,6 +31,8 @@ int answer_page_info(struct json_object *object, struct api_page_info *ret_page)
 /* member: the name of the array. base: the server's URL, for short_url. */
 int answer_files(struct json_object *object, const char *member, const char *base,
 		 struct answer_files *ret_files);
+/* object itself is the one file. */
+int answer_file(struct json_object *object, const char *base, struct answer_files *ret_files);
 void answer_files_done(struct answer_files *f);
 /* A page of the keyset scan: every path above after and above the one before; *ret_cursor NULL at the end,
  * else above after. */

@@ -410,7 +410,7 @@ int endpoint_write(struct endpoint *e, const void *data, size_t len)
 
 bool endpoint_can_rewind(const struct endpoint *e)
 {
-	if (e->done == 0 || e->kind == ENDPOINT_MEMORY)
+	if (e->kind == ENDPOINT_MEMORY)
 		return true;
 	/* What was written into a descriptor is its owner's. */
 	return e->writes ? e->kind == ENDPOINT_PATH : e->type == S_IFREG;
@@ -418,7 +418,7 @@ bool endpoint_can_rewind(const struct endpoint *e)
 
 int endpoint_rewind(struct endpoint *e)
 {
-	if (!endpoint_can_rewind(e))
+	if (e->done > 0 && !endpoint_can_rewind(e))
 		return failed(e, -ESPIPE, NULL);
 	if (e->writes && e->done > 0 && (ftruncate(e->fd, 0) < 0 || lseek(e->fd, 0, SEEK_SET) < 0))
 		return -errno;

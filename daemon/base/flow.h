@@ -41,7 +41,7 @@ int flow_commit(struct flow *flow);
 
 size_t
 flow_queued(const struct flow *flow); /* bytes asked for (a whole block each) or given, and not done yet */
-/* Once opened and while nothing is asked for: */
+/* Once opened: */
 int64_t flow_size(const struct flow *flow); /* -1: unknown */
 bool flow_can_rewind(const struct flow *flow);
 const char *flow_why(const struct flow *flow); /* of an error: for people; NULL: its errno says it */

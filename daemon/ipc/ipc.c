@@ -1,6 +1,7 @@
 /* Puts the three interfaces on a server. */
 #include "ipc/ipc.h"
 #include "ipc/methods.h"
+#include "ipc/transfers.h"
 #include "libcfipc/varlink/interfaces.h"
 #include <errno.h>
 
@@ -43,6 +44,7 @@ struct ipc *ipc_free(struct ipc *ipc)
 		return NULL;
 	/* Tells every running call that its peer has gone. */
 	ipc_server_free(ipc->server);
+	transfers_forget(ipc);
 	ipc_watchers_free(ipc);
 	ipc_known_free(ipc);
 	loop_timer_done(&ipc->log_timer);

@@ -26,6 +26,8 @@ struct ipc {
 	struct ipc_watcher *watchers; /* org.carbonfiles.daemon.Watch */
 	struct loop_timer log_timer;  /* SetLogLevel with seconds */
 	struct ipc_known *known;
+	struct ipc_transfer *transfers; /* transfers.c */
+	uint64_t last_transfer;
 };
 
 extern const struct ipc_method ipc_daemon_methods[], ipc_sync_methods[], ipc_remote_methods[];

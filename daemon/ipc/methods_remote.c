@@ -2,6 +2,7 @@
  * ends. The handlers are in remote_buckets.c, remote_files.c and remote_access.c; profiles in profiles.c and
  * login.c. */
 #include "ipc/remote.h"
+#include "ipc/transfers.h"
 #include "api/url.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -220,5 +221,12 @@ const struct ipc_method ipc_remote_methods[] = {
 	{"GetBucket", get_bucket, IPC_ADMIN},
 
 	{"ListFiles", list_files, IPC_ADMIN | IPC_MORE},
+	{"Upload", upload_file, IPC_ADMIN | IPC_MORE | IPC_FD | IPC_SENSITIVE},
+	{"Download", download_file, IPC_ADMIN | IPC_MORE | IPC_FD},
+	{"AppendFile", append_file, IPC_ADMIN | IPC_MORE | IPC_FD | IPC_SENSITIVE},
+	{"PatchFile", patch_file, IPC_ADMIN | IPC_MORE | IPC_FD | IPC_SENSITIVE},
+	{"DownloadZip", download_zip, IPC_ADMIN | IPC_MORE | IPC_FD},
+	{"ListTransfers", list_transfers, IPC_ADMIN},
+	{"CancelTransfer", cancel_transfer, IPC_ADMIN},
 };
 const size_t ipc_remote_methods_count = ARRAY_SIZE(ipc_remote_methods);

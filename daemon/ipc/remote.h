@@ -70,3 +70,9 @@ void list_buckets(struct ipc_call *call, struct json_object *parameters, void *c
 void get_bucket(struct ipc_call *call, struct json_object *parameters, void *context);
 /* remote_files.c */
 void list_files(struct ipc_call *call, struct json_object *parameters, void *context);
+/* remote_transfers.c */
+void upload_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void download_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void append_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void patch_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void download_zip(struct ipc_call *call, struct json_object *parameters, void *context);
