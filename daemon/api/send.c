@@ -16,7 +16,7 @@
  * two first uploads of one content at once make one of them fail for no other reason. */
 #define SEND_TRIES 3
 /* A write whose answer was lost is looked for so often, while the server may still be working on it. */
-static const int64_t look_after_ms[] = {0, 250, 500, 1000, 2000, 4000};
+static const int64_t look_after_ms[] = {0, 250, 500, 1000, 2000};
 
 static void ask(struct transfer *t);
 static void begin(struct transfer *t);

@@ -13,11 +13,10 @@ static size_t room_for(const char *text)
 
 static const char *keep(char **at, const char *text)
 {
-	char *to = *at;
+	size_t room = room_for(text);
+	char *to = text ? memcpy(*at, text, room) : NULL;
 
-	if (!text)
-		return NULL;
-	*at = stpcpy(to, text) + 1;
+	*at += room;
 	return to;
 }
 

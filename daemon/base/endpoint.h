@@ -49,8 +49,8 @@ int endpoint_open(struct endpoint *e);
  * and a regular file still is what it was when it was opened (-ESTALE: it changed while it was read). */
 ssize_t endpoint_read(struct endpoint *e, void *data, size_t len, bool *ret_last);
 int endpoint_write(struct endpoint *e, const void *data, size_t len);
-/* Back to the start, as if nothing had been read or written. -ESPIPE: what went by is gone, but for those that
- * can, as is known once they are open. */
+/* Back to the start, as if nothing had been read or written. -ESPIPE: what went by is gone, but for those
+ * that can, as is known once they are open. */
 int endpoint_rewind(struct endpoint *e);
 bool endpoint_can_rewind(const struct endpoint *e);
 /* Of a path: what was written is on the disk and at its name. -EEXIST: something else is. */

@@ -37,6 +37,10 @@ struct exchange {
 	char header_x[32];
 };
 
+#define OK_HELLO "HTTP/1.1 200 OK\r\nX-Test:  a b\r\nContent-Length: 5\r\n\r\nhello"
+#define STORED   "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
+static const struct step works[] = {{STEP_HEAD}, {STEP_SEND, OK_HELLO}, {STEP_LOOP}};
+
 static unsigned pending;
 
 static int on_headers(void *arg, struct http_request *request, int status)
@@ -139,7 +143,22 @@ static void run(void)
 	ck_assert_uint_eq(pending, 0);
 }
 
-static void turn_until_quiet(unsigned requests);
+static void stop_loop(void *arg)
+{
+	loop_stop(loop);
+}
+
+/* The server has seen so many requests, and no more come. */
+static void turn_until_quiet(unsigned requests)
+{
+	struct loop_timer settle = {0};
+
+	while (server.requests < requests)
+		event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	loop_timer_set(loop, &settle, 30, stop_loop, NULL);
+	loop_run(loop);
+	loop_timer_done(&settle);
+}
 
 static struct exchange get(void)
 {
