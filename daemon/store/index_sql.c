@@ -37,7 +37,7 @@ const char index_schema[] =
 	" error INTEGER NOT NULL, scan INTEGER NOT NULL, retry_ms INTEGER NOT NULL, PRIMARY KEY(space, path))"
 	" WITHOUT ROWID;"
 	"CREATE INDEX skip_retry ON skip(space, retry_ms) WHERE retry_ms <> 0;"
-	"CREATE TABLE event(id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, pair INTEGER NOT "
+	"CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, pair INTEGER NOT "
 	"NULL,"
 	" name TEXT NOT NULL, action TEXT NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL, digest BLOB,"
 	" result TEXT NOT NULL, message TEXT);"

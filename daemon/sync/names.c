@@ -68,8 +68,37 @@ static int append_escaped(struct buf *b, const char *bytes, size_t len)
 	return 0;
 }
 
+/* A component that stands for itself, as nearly all do: printable ASCII without what escapes are made of, not
+ * all white space, and none of those that a disk has no place for. */
+static bool is_plain(const char *name, size_t len)
+{
+	if (len == 0 || len > NAME_MAX || name[0] <= ' ' || (name[0] == '.' && len <= 2))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (name[i] < ' ' || name[i] > '}' || name[i] == '\\')
+			return false;
+	return true;
+}
+
+static bool is_plain_path(const char *path)
+{
+	for (;;) {
+		size_t len = strcspn(path, "/");
+
+		if (!is_plain(path, len))
+			return false;
+		path += len;
+		if (!*path)
+			return true;
+		path++;
+	}
+}
+
 static int append_component(struct buf *b, const char *name, size_t len)
 {
+	if (is_plain(name, len))
+		return buf_append(b, name, len);
+
 	size_t i = white_space_only(name, len);
 	int r = append_escaped(b, name, i);
 
@@ -153,6 +182,10 @@ int names_decode(const char *remote_path, char **ret_local_path)
 {
 	_cleanup_buf_ struct buf b = {0}, scratch = {0};
 
+	if (is_plain_path(remote_path) && strlen(remote_path) < PATH_MAX) {
+		*ret_local_path = strdup(remote_path);
+		return *ret_local_path ? 0 : -ENOMEM;
+	}
 	for (;;) {
 		size_t len = strcspn(remote_path, "/");
 		int r = decode_component(&b, &scratch, remote_path, len);
