@@ -133,7 +133,7 @@ static void draw_live(struct progress *p, const struct running_file *running, si
 {
 	struct ctl *ctl = p->ctl;
 	size_t shown = n, size = 0;
-	char bar[64], amount[128], more[64], *text = NULL;
+	char bar[64], amount[128], more[80], *text = NULL;
 	FILE *to = open_memstream(&text, &size);
 	bool alone = p->files == 1;
 
@@ -183,7 +183,7 @@ static void draw_live(struct progress *p, const struct running_file *running, si
 static void draw_plain(struct progress *p, const struct running_file *running, size_t n, int64_t done,
 		       int64_t rate)
 {
-	char amount[128], more[64];
+	char amount[128], more[80];
 	int64_t total = p->files == 1 && n == 1 ? running[0].total : p->bytes;
 
 	amount_text(amount, sizeof(amount), done, total);
