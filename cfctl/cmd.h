@@ -64,7 +64,7 @@ extern const struct command login_commands[], profile_commands[], status_command
 	sync_add_commands[], sync_list_commands[], sync_change_commands[], sync_wait_commands[],
 	sync_held_commands[], sync_path_commands[], bucket_commands[], file_commands[], upload_commands[],
 	download_commands[], key_commands[], token_commands[], short_commands[], transfer_commands[],
-	events_commands[], stats_commands[], daemon_commands[], doctor_commands[];
+	events_commands[], stats_commands[], daemon_commands[], doctor_commands[], completion_commands[];
 extern const struct option global_options[];
 
 /* The i-th command of all, in the order of the help; NULL behind the last. */

@@ -3,11 +3,11 @@
 #include <string.h>
 
 static const struct command *const tables[] = {
-	login_commands,     profile_commands,   status_commands,    health_commands,      stats_commands,
-	sync_add_commands,  sync_list_commands, sync_wait_commands, sync_change_commands, sync_held_commands,
-	sync_path_commands, bucket_commands,    file_commands,      upload_commands,      download_commands,
-	transfer_commands,  key_commands,       token_commands,     short_commands,       events_commands,
-	daemon_commands,    doctor_commands,
+	login_commands,     profile_commands,   status_commands,     health_commands,      stats_commands,
+	sync_add_commands,  sync_list_commands, sync_wait_commands,  sync_change_commands, sync_held_commands,
+	sync_path_commands, bucket_commands,    file_commands,       upload_commands,      download_commands,
+	transfer_commands,  key_commands,       token_commands,      short_commands,       events_commands,
+	daemon_commands,    doctor_commands,    completion_commands,
 };
 
 const struct option global_options[] = {

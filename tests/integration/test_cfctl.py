@@ -387,7 +387,7 @@ def _():
         assert f'cfctl {command}' in manual, command
         for option in re.findall(r'--[a-z-]+', run(None, *command.split(), '--help').stdout):
             assert option in manual, f'{command} {option}'
-        assert re.search(rf'^(?:.* )?cfctl (?:--json )?{command}(?: |$)', manual.partition('.SH EXAMPLES')[2], re.M), f'no example: {command}'
+        assert re.search(rf'^(?:.*[ (])?cfctl (?:--json )?{command}(?:[ )]|$)', manual.partition('.SH EXAMPLES')[2], re.M), f'no example: {command}'
     for source in sorted(os.listdir(os.path.join(source_dir(), 'cfctl'))):
         with open(os.path.join(source_dir(), 'cfctl', source)) as f:
             for name in re.findall(r'ctl_error\([^"]*?, EXIT_\w+, "(\w+)"', f.read()):
