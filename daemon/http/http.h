@@ -77,6 +77,7 @@ struct http_spec {
 	enum http_class class;
 	bool fresh;               /* on a connection of its own: never one that may have died meanwhile */
 	int64_t total_timeout_ms; /* 0: none (bulk); the low-speed rule always holds */
+	int silence_s;            /* seconds without a byte until it counts as lost; 0: as the options say */
 	int64_t max_response;     /* 0: HTTP_RESPONSE_MAX */
 	uint64_t max_send_rate;   /* bytes per second, 0 none */
 	uint64_t max_recv_rate;

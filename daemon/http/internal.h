@@ -46,6 +46,7 @@ struct http_request {
 	bool want_cancel, want_resume, want_receive, want_room;
 
 	enum http_class class;
+	int silence_s; /* 0: the room's */
 	struct http_callbacks callbacks;
 	void *arg;
 

@@ -21,7 +21,9 @@
 /* While the caller has no bytes to send it is not the connection that is slow. */
 void request_watch_speed(struct http_request *r, bool watch)
 {
-	int seconds = r->http->low_speed_s ? r->http->low_speed_s : HTTP_LOW_SPEED_TIME_S;
+	int seconds = r->silence_s           ? r->silence_s
+		      : r->http->low_speed_s ? r->http->low_speed_s
+					     : HTTP_LOW_SPEED_TIME_S;
 
 	curl_easy_setopt(r->easy, CURLOPT_LOW_SPEED_TIME, watch ? (long)seconds : 0L);
 }
@@ -357,6 +359,7 @@ int request_new(struct http *http, const struct http_spec *spec, const struct ht
 	r->callbacks = *callbacks;
 	r->arg = arg;
 	r->class = spec->class;
+	r->silence_s = spec->silence_s;
 	r->has_body = spec->has_body;
 	r->body_size = spec->has_body ? spec->body_size : 0;
 	r->max_response = spec->max_response > 0 ? spec->max_response : HTTP_RESPONSE_MAX;
