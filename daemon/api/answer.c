@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 /* Pages of 1,000 and batches of 2,000; an unclamped bucket list may be longer. */
@@ -76,35 +77,56 @@ static int read_time(struct json_object *object, const char *key, bool required,
 	return 0;
 }
 
+static int read_field(struct json_object *object, const struct answer_field *f, char *to)
+{
+	const char **string = (const char **)(void *)(to + f->offset);
+	int r;
+
+	switch (f->type) {
+	case ANSWER_STRING: return read_string(object, f->name, f->required, string);
+	case ANSWER_ID:
+		r = read_string(object, f->name, f->required, string);
+		return r == 0 && *string && **string == '\0' ? ERR_PROTOCOL : r;
+	case ANSWER_COUNT:
+		return read_count(object, f->name, f->required, (int64_t *)(void *)(to + f->offset));
+	case ANSWER_BOOL:
+		r = json_get_bool(object, f->name, (bool *)(to + f->offset));
+		return r < 0 || (r == 0 && f->required) ? ERR_PROTOCOL : 0;
+	case ANSWER_TIME: return read_time(object, f->name, f->required, to + f->text, string);
+	}
+	return ERR_PROTOCOL;
+}
+
+int answer_read(struct json_object *object, const struct answer_field *fields, size_t n, void *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = read_field(object, &fields[i], to);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+#define BUCKET(field)      offsetof(struct answer_bucket, bucket.field)
+#define BUCKET_TIME(field) BUCKET(field), offsetof(struct answer_bucket, field)
+static const struct answer_field bucket_fields[] = {
+	{"id", ANSWER_ID, true, BUCKET(id), 0},
+	{"name", ANSWER_STRING, true, BUCKET(name), 0},
+	{"owner", ANSWER_STRING, false, BUCKET(owner), 0},
+	{"description", ANSWER_STRING, false, BUCKET(description), 0},
+	{"created_at", ANSWER_TIME, true, BUCKET_TIME(created_at)},
+	{"expires_at", ANSWER_TIME, false, BUCKET_TIME(expires_at)},
+	{"last_used_at", ANSWER_TIME, false, BUCKET_TIME(last_used_at)},
+	{"file_count", ANSWER_COUNT, true, BUCKET(file_count), 0},
+	{"total_size", ANSWER_COUNT, true, BUCKET(total_size), 0},
+	{"unique_content_count", ANSWER_COUNT, false, BUCKET(unique_content_count), 0},
+	{"unique_content_size", ANSWER_COUNT, false, BUCKET(unique_content_size), 0},
+};
+
 int answer_bucket(struct json_object *object, struct answer_bucket *ret_bucket)
 {
-	struct api_bucket *b = &ret_bucket->bucket;
-
 	*ret_bucket = (struct answer_bucket){0};
-	int r = read_string(object, "id", true, &b->id);
-	if (r == 0 && b->id[0] == '\0')
-		r = ERR_PROTOCOL;
-	if (r == 0)
-		r = read_string(object, "name", true, &b->name);
-	if (r == 0)
-		r = read_string(object, "owner", false, &b->owner);
-	if (r == 0)
-		r = read_string(object, "description", false, &b->description);
-	if (r == 0)
-		r = read_time(object, "created_at", true, ret_bucket->created_at, &b->created_at);
-	if (r == 0)
-		r = read_time(object, "expires_at", false, ret_bucket->expires_at, &b->expires_at);
-	if (r == 0)
-		r = read_time(object, "last_used_at", false, ret_bucket->last_used_at, &b->last_used_at);
-	if (r == 0)
-		r = read_count(object, "file_count", true, &b->file_count);
-	if (r == 0)
-		r = read_count(object, "total_size", true, &b->total_size);
-	if (r == 0)
-		r = read_count(object, "unique_content_count", false, &b->unique_content_count);
-	if (r == 0)
-		r = read_count(object, "unique_content_size", false, &b->unique_content_size);
-	return r;
+	return answer_read(object, bucket_fields, ARRAY_SIZE(bucket_fields), ret_bucket);
 }
 
 /* limit and offset are repeated as they were asked for, -1 included. */
@@ -120,8 +142,8 @@ int answer_page_info(struct json_object *object, struct api_page_info *ret_page)
 	return 0;
 }
 
-static int read_items(struct json_object *object, const char *member, struct json_object **ret_array,
-		      size_t *ret_n)
+int answer_items(struct json_object *object, const char *member, struct json_object **ret_array,
+		 size_t *ret_n)
 {
 	struct json_object *array;
 
@@ -135,16 +157,13 @@ static int read_items(struct json_object *object, const char *member, struct jso
 	return 0;
 }
 
-int answer_buckets(struct json_object *object, struct answer_bucket **ret_buckets, size_t *ret_n,
-		   struct api_page_info *ret_page)
+int answer_buckets(struct json_object *object, const char *member, struct answer_bucket **ret_buckets,
+		   size_t *ret_n)
 {
 	struct json_object *array;
-	struct api_page_info page;
 	size_t n;
-	int r = read_items(object, "items", &array, &n);
+	int r = answer_items(object, member, &array, &n);
 
-	if (r == 0)
-		r = answer_page_info(object, &page);
 	if (r < 0)
 		return r;
 	_cleanup_free_ struct answer_bucket *buckets = calloc(n + 1, sizeof(*buckets));
@@ -158,7 +177,6 @@ int answer_buckets(struct json_object *object, struct answer_bucket **ret_bucket
 	/* Pointers into the array itself: it is given away whole, so they stay right. */
 	*ret_buckets = STEAL(buckets);
 	*ret_n = n;
-	*ret_page = page;
 	return 0;
 }
 
@@ -234,7 +252,7 @@ int answer_files(struct json_object *object, const char *member, const char *bas
 {
 	struct answer_files f = {0};
 	struct json_object *array;
-	int r = read_items(object, member, &array, &f.n);
+	int r = answer_items(object, member, &array, &f.n);
 
 	if (r < 0)
 		return r;

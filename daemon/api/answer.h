@@ -21,12 +21,31 @@ struct answer_files {
 	size_t n;
 };
 
+/* A table of members says how an answer becomes a struct: what is in it, of which type, and where it goes. */
+enum answer_type {
+	ANSWER_STRING, /* const char *; NULL: absent */
+	ANSWER_ID,     /* the same, never empty */
+	ANSWER_COUNT,  /* int64_t, never negative; -1: absent */
+	ANSWER_BOOL,   /* bool */
+	ANSWER_TIME,   /* const char *, with its text of ANSWER_TIME_MAX in the same struct */
+};
+struct answer_field {
+	const char *name;
+	enum answer_type type;
+	bool required;
+	size_t offset, text; /* text: of a time */
+};
+
 /* All: 0, ERR_PROTOCOL or -ENOMEM. */
 /* A version's time as the server spells it, but without the zone, which comes and goes: compared as text. */
 int answer_version(const char *stamp, char out[ANSWER_TIME_MAX]);
+int answer_read(struct json_object *object, const struct answer_field *fields, size_t n, void *to);
+/* The array of that name, of a length that can be; borrowed. */
+int answer_items(struct json_object *object, const char *member, struct json_object **ret_array,
+		 size_t *ret_n);
 int answer_bucket(struct json_object *object, struct answer_bucket *ret_bucket);
-int answer_buckets(struct json_object *object, struct answer_bucket **ret_buckets, size_t *ret_n,
-		   struct api_page_info *ret_page);
+int answer_buckets(struct json_object *object, const char *member, struct answer_bucket **ret_buckets,
+		   size_t *ret_n);
 int answer_page_info(struct json_object *object, struct api_page_info *ret_page);
 /* member: the name of the array. base: the server's URL, for short_url. */
 int answer_files(struct json_object *object, const char *member, const char *base,

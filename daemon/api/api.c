@@ -1,5 +1,6 @@
-/* The calls of api.h. Each is a request, a reader for its answer, and the caller's callback with one or the
- * other outcome. */
+/* The server and its credential, how a call goes out and comes back, and what is asked of the server itself:
+ * health, and whether a credential is good. Each call is a request, a reader for its answer, and the caller's
+ * callback with one or the other outcome. Buckets, files and access have files of their own. */
 #include "api/api.h"
 #include "api/internal.h"
 #include "api/url.h"
@@ -12,8 +13,6 @@
 
 /* Leaves room for ids and a long path in the server's request line of 8 KB. */
 #define API_URL_MAX 512
-/* The server's own clamp. */
-#define API_SCAN_LIMIT_MAX 1000
 
 /* URLs */
 
@@ -184,6 +183,9 @@ struct api_call *call_free(struct api_call *call)
 		free(call->bucket);
 		free(call->after);
 		free(call->want);
+		free(call->witness);
+		buf_done(&call->collected);
+		answer_texts_done(&call->unclear_texts);
 		free(call);
 	}
 	return NULL;
@@ -192,24 +194,45 @@ struct api_call *call_free(struct api_call *call)
 static void on_done(void *arg, const struct http_result *result)
 {
 	struct api_call *call = arg;
+	struct http_result cut = *result;
 	struct api_error error;
 
+	/* Cut by ourselves: what was wanted of it has come. */
+	if (call->collect_max && result->error == ERR_LIMIT && call->collected.len >= call->collect_max)
+		cut.error = 0;
 	call->date = http_header(call->request, "Date");
+	call->location = http_header(call->request, "Location");
 	call->request = NULL;
 	answer_texts_done(&call->texts);
-	answer_error(result, call->write, &call->texts, &error);
+	answer_error(&cut, call->write, &call->texts, &error);
 	error.url = call->api->url;
-	call->on_answer(call, &error, result);
+	if (call->explaining)
+		call_explained(call, result, &error);
+	else if (call_explain(call, &error))
+		return;
+	if (error.code && !call->no_explain)
+		call_hint(call, &error);
+	call->on_answer(call, &error, &cut);
+}
+
+static int on_data(void *arg, const void *data, size_t len)
+{
+	struct api_call *call = arg;
+	size_t room = call->collect_max - call->collected.len;
+	int r = buf_append(&call->collected, data, len < room ? len : room);
+
+	return r < 0 ? r : len < room ? 0 : ERR_LIMIT;
 }
 
 int call_send(struct api_call *call, const char *method, enum http_class class, const char *path,
 	      const char *json)
 {
 	static const char *const json_headers[] = {"Content-Type: application/json", NULL};
-	static const struct http_callbacks callbacks = {.on_done = on_done};
+	static const struct http_callbacks plain = {.on_done = on_done},
+					   collecting = {.on_done = on_done, .on_data = on_data};
 	_cleanup_buf_ struct buf url = {0};
 
-	call->write = strcmp(method, "GET") != 0;
+	call->write = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
 	call->start_ms = clock_monotonic_ms();
 	int r = buf_append_str(&url, call->api->url);
 	if (r == 0)
@@ -226,9 +249,11 @@ int call_send(struct api_call *call, const char *method, enum http_class class, 
 		.has_body = json,
 		.body_size = json ? (int64_t)strlen(json) : 0,
 		.class = class,
-		.total_timeout_ms = HTTP_REST_TIMEOUT_MS,
+		.total_timeout_ms = call->silence_s ? 0 : HTTP_REST_TIMEOUT_MS,
+		.silence_s = call->silence_s,
 	};
-	r = http_start(call->api->http, &spec, &callbacks, call, &call->request);
+	r = http_start(call->api->http, &spec, call->collect_max ? &collecting : &plain, call,
+		       &call->request);
 	if (r == 0 && json) {
 		/* Without memory the body stays short, and the exchange ends as cancelled. */
 		(void)http_body_copy(call->request, json, strlen(json));
@@ -257,13 +282,18 @@ void call_read_json(struct api_call *call, const struct http_result *result, str
 	if (error->code)
 		return;
 	int r = json_parse(result->body ? result->body : "", result->body_len, ret_object, NULL);
+	/* The document `null` is no tree at all, and would be taken for "nothing to read". */
+	if (r == 0 && !json_object_is_type(*ret_object, json_type_object)) {
+		json_object_put(*ret_object);
+		*ret_object = NULL;
+		r = ERR_PROTOCOL;
+	}
 	if (r < 0)
 		call_bad_answer(error, r == -ENOMEM ? r : ERR_PROTOCOL);
 }
 
-/* Begins a call whose only exchange is this one. Takes call. */
-static int begin(struct api_call *call, const char *method, const char *path, const char *json,
-		 struct api_call **ret_call)
+int call_begin(struct api_call *call, const char *method, const char *path, const char *json,
+	       struct api_call **ret_call)
 {
 	int r = call_send(call, method, HTTP_INTERACTIVE, path, json);
 
@@ -272,6 +302,68 @@ static int begin(struct api_call *call, const char *method, const char *path, co
 	else if (ret_call)
 		*ret_call = call;
 	return r;
+}
+
+int call_simple(struct api *api, const char *method, struct buf *path, void (*cb)(void), void *arg,
+		answer_handler on_answer, struct api_call **ret_call)
+{
+	struct api_call *call = NULL;
+	int r = buf_terminate(path);
+
+	if (r == 0)
+		r = call_new(api, cb, arg, &call);
+	if (r < 0)
+		return r;
+	call->on_answer = on_answer;
+	return call_begin(call, method, path->data, NULL, ret_call);
+}
+
+void call_on_done(struct api_call *call, struct api_error *error, const struct http_result *result)
+{
+	(void)result;
+	((api_done_cb)call->cb)(call->arg, error);
+	call_free(call);
+}
+
+/* What requests are made of */
+
+int page_append(struct buf *b, const struct api_page *page, const char **separator)
+{
+	int r = 0;
+
+	*separator = "?";
+	if (page && page->limit >= 0) {
+		r = buf_printf(b, "%slimit=%lld", *separator, (long long)page->limit);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->offset >= 0) {
+		r = buf_printf(b, "%soffset=%lld", *separator, (long long)page->offset);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->sort) {
+		r = buf_printf(b, "%ssort=", *separator);
+		if (r == 0)
+			r = url_append_query(b, page->sort);
+		*separator = "&";
+	}
+	if (r == 0 && page && page->descending >= 0) {
+		r = buf_printf(b, "%sorder=%s", *separator, page->descending ? "desc" : "asc");
+		*separator = "&";
+	}
+	return r;
+}
+
+int body_add(struct json_object *body, const char *key, const char *value)
+{
+	struct json_object *s = value ? json_object_new_string(value) : NULL;
+
+	if (!value)
+		return 0;
+	if (!s || json_object_object_add(body, key, s) < 0) {
+		json_object_put(s);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Health */
@@ -317,7 +409,7 @@ int api_health(struct api *api, api_health_cb cb, void *arg, struct api_call **r
 	if (r < 0)
 		return r;
 	call->on_answer = on_health;
-	return begin(call, "GET", "/healthz", NULL, ret_call);
+	return call_begin(call, "GET", "/healthz", NULL, ret_call);
 }
 
 /* Probe */
@@ -396,262 +488,17 @@ int api_probe(struct api *api, api_probe_cb cb, void *arg, struct api_call **ret
 
 	if (r < 0)
 		return r;
+	call->no_explain = true;
 	switch (api->auth) {
 	case API_AUTH_DASHBOARD_TOKEN:
 		call->on_answer = on_probe_dashboard;
-		return begin(call, "GET", "/api/tokens/dashboard/me", NULL, ret_call);
+		return call_begin(call, "GET", "/api/tokens/dashboard/me", NULL, ret_call);
 	case API_AUTH_API_KEY:
 	case API_AUTH_ADMIN_KEY:
 		call->on_answer = on_probe_buckets;
-		return begin(call, "GET", "/api/buckets?limit=1", NULL, ret_call);
-	default: call->on_answer = on_probe_health; return begin(call, "GET", "/healthz", NULL, ret_call);
+		return call_begin(call, "GET", "/api/buckets?limit=1", NULL, ret_call);
+	default:
+		call->on_answer = on_probe_health;
+		return call_begin(call, "GET", "/healthz", NULL, ret_call);
 	}
-}
-
-/* Buckets */
-
-static void on_bucket(struct api_call *call, struct api_error *error, const struct http_result *result)
-{
-	_cleanup_json_ struct json_object *object = NULL;
-	struct answer_bucket b;
-
-	call_read_json(call, result, error, &object);
-	int r = object ? answer_bucket(object, &b) : 0;
-	if (r < 0)
-		call_bad_answer(error, r);
-	((api_bucket_cb)call->cb)(call->arg, error, error->code ? NULL : &b.bucket);
-	call_free(call);
-}
-
-static int add_string(struct json_object *object, const char *key, const char *value)
-{
-	struct json_object *s = value ? json_object_new_string(value) : NULL;
-
-	if (!value)
-		return 0;
-	if (!s || json_object_object_add(object, key, s) < 0) {
-		json_object_put(s);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-int api_bucket_create(struct api *api, const char *name, const char *description, const char *expires_in,
-		      api_bucket_cb cb, void *arg, struct api_call **ret_call)
-{
-	_cleanup_json_ struct json_object *body = json_object_new_object();
-	struct api_call *call;
-
-	if (!body || add_string(body, "name", name) < 0 || add_string(body, "description", description) < 0 ||
-	    add_string(body, "expires_in", expires_in) < 0)
-		return -ENOMEM;
-	_cleanup_free_ char *json = json_write(body, NULL);
-	int r = json ? call_new(api, (void (*)(void))cb, arg, &call) : -ENOMEM;
-	if (r < 0)
-		return r;
-	call->on_answer = on_bucket;
-	return begin(call, "POST", "/api/buckets", json, ret_call);
-}
-
-int api_bucket_get(struct api *api, const char *bucket, api_bucket_cb cb, void *arg,
-		   struct api_call **ret_call)
-{
-	char path[128];
-	struct api_call *call;
-
-	if (!url_id_valid(bucket))
-		return -EINVAL;
-	snprintf(path, sizeof(path), "/api/buckets/%s", bucket);
-	int r = call_new(api, (void (*)(void))cb, arg, &call);
-	if (r < 0)
-		return r;
-	call->on_answer = on_bucket;
-	return begin(call, "GET", path, NULL, ret_call);
-}
-
-static void on_buckets(struct api_call *call, struct api_error *error, const struct http_result *result)
-{
-	_cleanup_json_ struct json_object *object = NULL;
-	_cleanup_free_ struct answer_bucket *read = NULL;
-	_cleanup_free_ struct api_bucket *buckets = NULL;
-	struct api_page_info page = {0};
-	size_t n = 0;
-
-	call_read_json(call, result, error, &object);
-	int r = object ? answer_buckets(object, &read, &n, &page) : 0;
-	if (r == 0 && object) {
-		buckets = calloc(n + 1, sizeof(*buckets));
-		r = buckets ? 0 : -ENOMEM;
-	}
-	if (r < 0) {
-		call_bad_answer(error, r);
-		n = 0;
-	}
-	for (size_t i = 0; i < n; i++)
-		buckets[i] = read[i].bucket;
-	((api_buckets_cb)call->cb)(call->arg, error, buckets, n, &page);
-	call_free(call);
-}
-
-/* ?limit=&offset=&sort=&order=; *separator is what comes next. */
-static int append_page(struct buf *b, const struct api_page *page, const char **separator)
-{
-	int r = 0;
-
-	*separator = "?";
-	if (page && page->limit >= 0) {
-		r = buf_printf(b, "%slimit=%lld", *separator, (long long)page->limit);
-		*separator = "&";
-	}
-	if (r == 0 && page && page->offset >= 0) {
-		r = buf_printf(b, "%soffset=%lld", *separator, (long long)page->offset);
-		*separator = "&";
-	}
-	if (r == 0 && page && page->sort) {
-		r = buf_printf(b, "%ssort=", *separator);
-		if (r == 0)
-			r = url_append_query(b, page->sort);
-		*separator = "&";
-	}
-	if (r == 0 && page && page->descending >= 0) {
-		r = buf_printf(b, "%sorder=%s", *separator, page->descending ? "desc" : "asc");
-		*separator = "&";
-	}
-	return r;
-}
-
-static int begin_list(struct api *api, struct buf *path, void (*cb)(void), void *arg,
-		      void (*on_answer)(struct api_call *, struct api_error *, const struct http_result *),
-		      struct api_call **ret_call)
-{
-	struct api_call *call = NULL;
-	int r = buf_terminate(path);
-
-	if (r == 0)
-		r = call_new(api, cb, arg, &call);
-	if (r < 0)
-		return r;
-	call->on_answer = on_answer;
-	return begin(call, "GET", path->data, NULL, ret_call);
-}
-
-int api_bucket_list(struct api *api, const struct api_page *page, bool include_expired, api_buckets_cb cb,
-		    void *arg, struct api_call **ret_call)
-{
-	_cleanup_buf_ struct buf path = {0};
-	const char *separator;
-	int r = buf_append_str(&path, "/api/buckets");
-
-	if (r == 0)
-		r = append_page(&path, page, &separator);
-	if (r == 0 && include_expired)
-		r = buf_printf(&path, "%sinclude_expired=true", separator);
-	if (r < 0)
-		return r;
-	return begin_list(api, &path, (void (*)(void))cb, arg, on_buckets, ret_call);
-}
-
-/* Files */
-
-static void on_files(struct api_call *call, struct api_error *error, const struct http_result *result)
-{
-	_cleanup_json_ struct json_object *object = NULL;
-	struct answer_files files = {0};
-	struct api_page_info page = {0};
-
-	call_read_json(call, result, error, &object);
-	int r = object ? answer_page_info(object, &page) : 0;
-	if (r == 0 && object)
-		r = answer_files(object, "items", call->api->url, &files);
-	if (r < 0)
-		call_bad_answer(error, r);
-	((api_files_cb)call->cb)(call->arg, error, files.files, files.n, &page);
-	answer_files_done(&files);
-	call_free(call);
-}
-
-int api_file_list(struct api *api, const char *bucket, const struct api_page *page, api_files_cb cb,
-		  void *arg, struct api_call **ret_call)
-{
-	_cleanup_buf_ struct buf path = {0};
-	const char *separator;
-
-	if (!url_id_valid(bucket))
-		return -EINVAL;
-	int r = buf_printf(&path, "/api/buckets/%s/files", bucket);
-	if (r == 0)
-		r = append_page(&path, page, &separator);
-	if (r < 0)
-		return r;
-	return begin_list(api, &path, (void (*)(void))cb, arg, on_files, ret_call);
-}
-
-/* Stored paths never hold "//": with it as the delimiter the tree listing is a flat scan by path. */
-int call_send_scan(struct api_call *call)
-{
-	_cleanup_buf_ struct buf path = {0};
-	int r = buf_printf(&path, "/api/buckets/%s/files?delimiter=%%2F%%2F&limit=%d", call->bucket,
-			   call->limit);
-
-	if (r == 0 && call->after) {
-		r = buf_append_str(&path, "&cursor=");
-		if (r == 0)
-			r = url_append_query(&path, call->after);
-	}
-	if (r == 0)
-		r = buf_terminate(&path);
-	return r < 0 ? r : call_send(call, "GET", call->class, path.data, NULL);
-}
-
-static void on_scan(struct api_call *call, struct api_error *error, const struct http_result *result)
-{
-	_cleanup_json_ struct json_object *object = NULL;
-	struct answer_files files = {0};
-	const char *cursor = NULL;
-
-	call_read_json(call, result, error, &object);
-	int r = object ? answer_scan_page(object, call->api->url, call->after, &files, &cursor) : 0;
-	if (r == 0 && files.n > (size_t)call->limit)
-		r = ERR_PROTOCOL;
-	if (r == 0 && files.n == 0 && cursor) {
-		/* An empty page with a cursor is not the end. */
-		char *after = strdup(cursor);
-		free(call->after);
-		call->after = after;
-		r = after ? call_send_scan(call) : -ENOMEM;
-		if (r == 0) {
-			answer_files_done(&files);
-			return;
-		}
-	}
-	if (r < 0) {
-		answer_files_done(&files);
-		call_bad_answer(error, r);
-	}
-	((api_scan_cb)call->cb)(call->arg, error, files.files, files.n, error->code == 0 && cursor);
-	answer_files_done(&files);
-	call_free(call);
-}
-
-int api_file_scan(struct api *api, const char *bucket, const char *after, int limit, enum http_class class,
-		  api_scan_cb cb, void *arg, struct api_call **ret_call)
-{
-	struct api_call *call;
-
-	if (!url_id_valid(bucket) || limit < 1 || limit > API_SCAN_LIMIT_MAX)
-		return -EINVAL;
-	int r = call_new(api, (void (*)(void))cb, arg, &call);
-	if (r < 0)
-		return r;
-	call->on_answer = on_scan;
-	call->limit = limit;
-	call->class = class;
-	call->bucket = strdup(bucket);
-	call->after = after && *after ? strdup(after) : NULL;
-	r = call->bucket && (call->after || !after || !*after) ? call_send_scan(call) : -ENOMEM;
-	if (r < 0)
-		call_free(call);
-	else if (ret_call)
-		*ret_call = call;
-	return r;
 }

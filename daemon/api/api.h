@@ -63,6 +63,46 @@ struct api_health {
 		clock_ahead_ms; /* its Date, which is whole seconds, and how far it is ahead of ours */
 };
 
+struct api_owner_stats {
+	const char *owner;
+	int64_t bucket_count, file_count, total_size;
+};
+struct api_stats {
+	int64_t total_buckets, total_files, total_size, total_keys, total_downloads;
+	const struct api_owner_stats *owners;
+	size_t n_owners;
+};
+struct api_verdict {
+	const char *path, *stored_hash, *computed_hash; /* computed_hash "": the bytes are gone */
+	bool valid;
+};
+struct api_key {
+	const char *prefix, *name, *created_at, *last_used_at; /* last_used_at NULL: never */
+	int64_t bucket_count, file_count, total_size;
+};
+struct api_new_key {
+	const char *key, *prefix, *name, *created_at;
+};
+struct api_key_usage {
+	struct api_key key;
+	int64_t total_downloads;
+	const struct api_bucket *buckets;
+	size_t n_buckets;
+};
+struct api_upload_token {
+	const char *token, *bucket, *expires_at;
+	int64_t max_uploads; /* -1: no limit */
+	int64_t uploads_used;
+};
+/* A dashboard token made, or what one is good for. */
+struct api_dashboard_token {
+	const char *token, *scope, *expires_at; /* token NULL: asked about; scope NULL: made */
+};
+/* A file as anyone can read it. */
+struct api_place {
+	const char *bucket, *path, *url; /* url absolute, of the bytes */
+};
+
 typedef void (*api_health_cb)(void *arg, const struct api_error *error, const struct api_health *health);
 typedef void (*api_bucket_cb)(void *arg, const struct api_error *error, const struct api_bucket *bucket);
 typedef void (*api_buckets_cb)(void *arg, const struct api_error *error, const struct api_bucket *buckets,
@@ -70,6 +110,18 @@ typedef void (*api_buckets_cb)(void *arg, const struct api_error *error, const s
 typedef void (*api_files_cb)(void *arg, const struct api_error *error, const struct api_file *files, size_t n,
 			     const struct api_page_info *page);
 typedef void (*api_done_cb)(void *arg, const struct api_error *error);
+typedef void (*api_stats_cb)(void *arg, const struct api_error *error, const struct api_stats *stats);
+typedef void (*api_summary_cb)(void *arg, const struct api_error *error, const char *text, bool cut);
+typedef void (*api_verdict_cb)(void *arg, const struct api_error *error, const struct api_verdict *verdict);
+typedef void (*api_upload_token_cb)(void *arg, const struct api_error *error,
+				    const struct api_upload_token *token);
+typedef void (*api_new_key_cb)(void *arg, const struct api_error *error, const struct api_new_key *key);
+typedef void (*api_keys_cb)(void *arg, const struct api_error *error, const struct api_key *keys, size_t n,
+			    const struct api_page_info *page);
+typedef void (*api_key_usage_cb)(void *arg, const struct api_error *error, const struct api_key_usage *usage);
+typedef void (*api_dashboard_token_cb)(void *arg, const struct api_error *error,
+				       const struct api_dashboard_token *token);
+typedef void (*api_place_cb)(void *arg, const struct api_error *error, const struct api_place *place);
 
 /* Each returns 0 and a call, or -errno/-EINVAL and calls back nothing. ret_call may be NULL. */
 int api_health(struct api *api, api_health_cb cb, void *arg, struct api_call **ret_call);
@@ -85,6 +137,17 @@ int api_bucket_get(struct api *api, const char *bucket, api_bucket_cb cb, void *
 		   struct api_call **ret_call);
 int api_bucket_list(struct api *api, const struct api_page *page, bool include_expired, api_buckets_cb cb,
 		    void *arg, struct api_call **ret_call);
+/* NULL: as it is. */
+int api_bucket_update(struct api *api, const char *bucket, const char *name, const char *description,
+		      const char *expires_in, api_bucket_cb cb, void *arg, struct api_call **ret_call);
+int api_bucket_delete(struct api *api, const char *bucket, api_done_cb cb, void *arg,
+		      struct api_call **ret_call);
+/* Whole lines, as many as fit in API_SUMMARY_MAX; cut: there were more. */
+#define API_SUMMARY_MAX (512 * 1024)
+int api_bucket_summary(struct api *api, const char *bucket, api_summary_cb cb, void *arg,
+		       struct api_call **ret_call);
+int api_stats(struct api *api, api_stats_cb cb, void *arg, struct api_call **ret_call);
+
 /* Flat page by offset. */
 int api_file_list(struct api *api, const char *bucket, const struct api_page *page, api_files_cb cb,
 		  void *arg, struct api_call **ret_call);
@@ -100,3 +163,67 @@ int api_file_scan(struct api *api, const char *bucket, const char *after, int li
 typedef void (*api_file_cb)(void *arg, const struct api_error *error, const struct api_file *file);
 int api_file_find(struct api *api, const char *bucket, const char *path, enum http_class class,
 		  api_file_cb cb, void *arg, struct api_call **ret_call);
+/* The server reads the whole file: may take as long as that takes. */
+int api_file_verify(struct api *api, const char *bucket, const char *path, api_verdict_cb cb, void *arg,
+		    struct api_call **ret_call);
+int api_file_delete(struct api *api, const char *bucket, const char *path, api_done_cb cb, void *arg,
+		    struct api_call **ret_call);
+/* Where the bytes of a file are, absolute; free it. -EINVAL, -ENAMETOOLONG, -ENOMEM. */
+int api_file_url(const struct api *api, const char *bucket, const char *path, char **ret_url);
+
+/* How many there are directly in a directory (NULL: the top), as the server says: names that differ by case
+ * or match "_" and "%" as wildcards are counted too. */
+typedef void (*api_totals_cb)(void *arg, const struct api_error *error, int64_t folders, int64_t files);
+int api_directory_totals(struct api *api, const char *bucket, const char *path, api_totals_cb cb, void *arg,
+			 struct api_call **ret_call);
+
+/* One level of the tree, made of the keyset scan: the server's own tree and directory listings mix in names
+ * that differ by case or match "_" and "%" as wildcards, and count only a window. Between two pages it is
+ * read on by api_level_next; one at a time. */
+struct api_level;
+struct api_directory {
+	const char *path; /* with the delimiter behind it */
+	int64_t file_count, total_size;
+};
+enum api_level_kind {
+	API_LEVEL_PAGES, /* a bounded page: a directory that it ends in comes again, and the counts add up */
+	API_LEVEL_WHOLE, /* read to the end: each directory once, with all that is in it */
+	API_LEVEL_NAMES, /* read to the end: directories are not counted, and what is in them is jumped over
+			  */
+};
+/* What a page is made of, in the order of the paths; one of the two is NULL. False: no more in this page. */
+typedef bool (*api_level_entry_cb)(void *arg, const struct api_file *file,
+				   const struct api_directory *directory);
+/* The page is over. cursor: where the next begins; NULL: the end. */
+typedef void (*api_level_cb)(void *arg, const struct api_error *error, const char *cursor);
+/* prefix NULL: none. after NULL: from the start. The api and the bucket are kept. */
+int api_level_new(struct api *api, const char *bucket, const char *prefix, const char *delimiter,
+		  const char *after, enum api_level_kind kind, struct api_level **ret_level);
+/* Up to limit (1-1000) files. ret_call is set to what runs, now and whenever that changes until the callback
+ * comes. The level must not be freed before it. */
+int api_level_next(struct api_level *level, int64_t limit, api_level_entry_cb entry, api_level_cb cb,
+		   void *arg, struct api_call **ret_call);
+struct api_level *api_level_free(struct api_level *level);
+
+/* expires_in NULL: the server's default. max_uploads -1: no limit. */
+int api_upload_token_create(struct api *api, const char *bucket, const char *expires_in, int64_t max_uploads,
+			    api_upload_token_cb cb, void *arg, struct api_call **ret_call);
+int api_key_create(struct api *api, const char *name, api_new_key_cb cb, void *arg,
+		   struct api_call **ret_call);
+int api_key_list(struct api *api, const struct api_page *page, api_keys_cb cb, void *arg,
+		 struct api_call **ret_call);
+/* prefix: of letters, digits and '_', never a whole key: -EINVAL. */
+int api_key_usage(struct api *api, const char *prefix, api_key_usage_cb cb, void *arg,
+		  struct api_call **ret_call);
+int api_key_delete(struct api *api, const char *prefix, api_done_cb cb, void *arg,
+		   struct api_call **ret_call);
+int api_dashboard_token_create(struct api *api, const char *expires_in, api_dashboard_token_cb cb, void *arg,
+			       struct api_call **ret_call);
+/* About the credential of the api itself. */
+int api_dashboard_token_get(struct api *api, api_dashboard_token_cb cb, void *arg,
+			    struct api_call **ret_call);
+/* Without following it; the host that the server names does not count. */
+int api_short_resolve(struct api *api, const char *code, api_place_cb cb, void *arg,
+		      struct api_call **ret_call);
+int api_short_delete(struct api *api, const char *code, api_done_cb cb, void *arg,
+		     struct api_call **ret_call);

@@ -1,5 +1,6 @@
 /* What a call to the server ended with: our code, the server's status, words and hint. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct api_error {
@@ -10,4 +11,5 @@ struct api_error {
 	const char *hint;    /* the server's hint, NULL if none */
 	const char *url;     /* the server's base URL */
 	int64_t retry_after_s; /* 0: none */
+	bool forbidden;        /* with ERR_AUTH: the credential is good, but not for this */
 };

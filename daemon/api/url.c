@@ -1,6 +1,7 @@
 /* The encoders of url.h, and what may be put into them. */
 #include "api/url.h"
 #include "base/utf8.h"
+#include "base/util.h"
 #include <errno.h>
 #include <string.h>
 
@@ -106,4 +107,66 @@ bool url_id_valid(const char *id)
 			return false;
 	}
 	return len >= 1 && len <= ID_MAX;
+}
+
+static int hex_value(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
+}
+
+/* Undone once; -EINVAL for half an escape and what no path can hold. */
+static int decode(const char *text, size_t len, char **ret_decoded)
+{
+	_cleanup_free_ char *out = malloc(len + 1);
+	size_t n = 0;
+
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++) {
+		out[n] = text[i];
+		if (text[i] == '%') {
+			int high = i + 2 < len ? hex_value(text[i + 1]) : -1;
+			int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+			if (low < 0 || (high == 0 && low == 0))
+				return -EINVAL;
+			out[n] = (char)(high << 4 | low);
+			i += 2;
+		}
+		n++;
+	}
+	out[n] = '\0';
+	if (n == 0 || !utf8_valid(out, n))
+		return -EINVAL;
+	*ret_decoded = STEAL(out);
+	return 0;
+}
+
+int url_parse_content(const char *url, char **ret_bucket, char **ret_path)
+{
+	static const char buckets[] = "/api/buckets/", files[] = "/files/", content[] = "/content";
+	_cleanup_free_ char *bucket = NULL, *path = NULL;
+	const char *id = strstr(url, buckets);
+
+	if (!id)
+		return -EINVAL;
+	id += strlen(buckets);
+	size_t id_len = strcspn(id, "/?#");
+	if (strncmp(id + id_len, files, strlen(files)) != 0)
+		return -EINVAL;
+	const char *start = id + id_len + strlen(files);
+	size_t len = strcspn(start, "?#");
+	if (len <= strlen(content) || memcmp(start + len - strlen(content), content, strlen(content)) != 0)
+		return -EINVAL;
+	bucket = strndup(id, id_len);
+	if (!bucket)
+		return -ENOMEM;
+	int r = url_id_valid(bucket) ? decode(start, len - strlen(content), &path) : -EINVAL;
+	if (r < 0)
+		return r;
+	*ret_bucket = STEAL(bucket);
+	*ret_path = STEAL(path);
+	return 0;
 }

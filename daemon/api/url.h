@@ -17,3 +17,6 @@ int url_append_ext_value(struct buf *b, const char *value);
  * resolve ".." and a DELETE of it deletes the bucket. */
 int url_path_check(const char *path);
 bool url_id_valid(const char *id); /* bucket ids, codes: letters and digits, 1-64 */
+/* Bucket and path out of the URL of a file's bytes, relative or of any host, percent-escapes undone: 0,
+ * -EINVAL (nothing of the kind), -ENOMEM. Free both. */
+int url_parse_content(const char *url, char **ret_bucket, char **ret_path);

@@ -52,7 +52,7 @@ static void check_json(const char *text, size_t len)
 	json_object_put(again);
 
 	(void)answer_bucket(object, &bucket);
-	if (answer_buckets(object, &buckets, &n, &page) == 0)
+	if (answer_buckets(object, "items", &buckets, &n) == 0)
 		free(buckets);
 	if (answer_files(object, "uploaded", "http://h", &files) == 0) {
 		check_uploaded(text, len, &files);
