@@ -95,6 +95,8 @@ static int send_reply(struct ipc_call *call, const char *error, struct json_obje
 void ipc_call_reply(struct ipc_call *call, struct json_object *parameters)
 {
 	send_reply(call, NULL, parameters, false);
+	if (call->flags & IPC_SENSITIVE)
+		varlink_wipe(parameters);
 	json_object_put(parameters);
 	call_end(call);
 }

@@ -14,6 +14,7 @@ void op_free(struct remote_op *op)
 {
 	json_object_put(op->object);
 	json_object_put(op->pages.waiting);
+	listing_free(op->listing);
 	free(op->pages.sort);
 	api_unref(op->api);
 	free(op->profile);
@@ -122,7 +123,8 @@ bool op_answered(struct remote_op *op, const struct api_error *error)
 		op_free(op);
 		return false;
 	}
-	profile_learned(op->ipc, op->profile, error, NULL);
+	if (!op->stranger)
+		profile_learned(op->ipc, op->profile, error, NULL);
 	if (error->code == 0)
 		return true;
 	error_api(op->call, REMOTE, error);
@@ -133,6 +135,16 @@ bool op_answered(struct remote_op *op, const struct api_error *error)
 void op_reply(struct remote_op *op, struct reply *r)
 {
 	reply_send(op->call, r);
+	op_free(op);
+}
+
+void op_on_done(void *arg, const struct api_error *error)
+{
+	struct remote_op *op = arg;
+
+	if (!op_answered(op, error))
+		return;
+	reply_nothing(op->call);
 	op_free(op);
 }
 
@@ -215,12 +227,33 @@ const struct ipc_method ipc_remote_methods[] = {
 	{"Login", login, IPC_ADMIN | IPC_SENSITIVE | IPC_FD},
 	{"Logout", logout, IPC_ADMIN},
 	{"GetHealth", get_health, IPC_ADMIN},
+	{"GetStats", get_stats, IPC_ADMIN},
 
 	{"CreateBucket", create_bucket, IPC_ADMIN},
 	{"ListBuckets", list_buckets, IPC_ADMIN | IPC_MORE},
 	{"GetBucket", get_bucket, IPC_ADMIN},
+	{"UpdateBucket", update_bucket, IPC_ADMIN},
+	{"DeleteBucket", delete_bucket, IPC_ADMIN},
+	{"GetBucketSummary", get_bucket_summary, IPC_ADMIN},
 
 	{"ListFiles", list_files, IPC_ADMIN | IPC_MORE},
+	{"ListTree", list_tree, IPC_ADMIN | IPC_MORE},
+	{"ListDirectory", list_directory, IPC_ADMIN | IPC_MORE},
+	{"GetFile", get_file, IPC_ADMIN},
+	{"GetFileUrl", get_file_url, IPC_ADMIN},
+	{"VerifyFile", verify_file, IPC_ADMIN},
+	{"DeleteFile", delete_file, IPC_ADMIN},
+
+	{"CreateUploadToken", create_upload_token, IPC_ADMIN | IPC_SENSITIVE},
+	{"CreateApiKey", create_api_key, IPC_ADMIN | IPC_SENSITIVE},
+	{"ListApiKeys", list_api_keys, IPC_ADMIN | IPC_MORE},
+	{"GetApiKeyUsage", get_api_key_usage, IPC_ADMIN},
+	{"DeleteApiKey", delete_api_key, IPC_ADMIN},
+	{"CreateDashboardToken", create_dashboard_token, IPC_ADMIN | IPC_SENSITIVE},
+	{"GetDashboardToken", get_dashboard_token, IPC_ADMIN | IPC_SENSITIVE},
+	{"ResolveShortUrl", resolve_short_url, IPC_ADMIN},
+	{"DeleteShortUrl", delete_short_url, IPC_ADMIN},
+
 	{"Upload", upload_file, IPC_ADMIN | IPC_MORE | IPC_FD | IPC_SENSITIVE},
 	{"Download", download_file, IPC_ADMIN | IPC_MORE | IPC_FD},
 	{"AppendFile", append_file, IPC_ADMIN | IPC_MORE | IPC_FD | IPC_SENSITIVE},

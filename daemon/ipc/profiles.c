@@ -84,7 +84,8 @@ static void replace(char **text, const char *value)
 
 void profile_learned(struct ipc *ipc, const char *profile, const struct api_error *error, const char *role)
 {
-	bool answered = error->code == 0 || (error->status != 0 && error->code != ERR_AUTH);
+	bool answered =
+		error->code == 0 || (error->status != 0 && (error->code != ERR_AUTH || error->forbidden));
 
 	if (!answered && error->code != ERR_AUTH && error->code != ERR_OFFLINE && error->code != ERR_DOUBT)
 		return;

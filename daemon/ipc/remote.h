@@ -30,6 +30,8 @@ struct remote_op {
 	struct pages pages;
 	char *after;                /* of a scan: the last path */
 	bool include_expired;       /* ListBuckets */
+	bool stranger;              /* what the answer says of the credential says nothing of the profile */
+	struct listing *listing;    /* ListTree and ListDirectory */
 	struct json_object *object; /* what an earlier answer of the server gave */
 };
 
@@ -48,14 +50,21 @@ bool op_answered(struct remote_op *op, const struct api_error *error);
 /* Ends the call: with what was built, or without parameters. */
 void op_reply(struct remote_op *op, struct reply *r);
 
-/* Reads page of the parameters; false: the call was ended. */
-bool pages_read(struct remote_op *op, struct json_object *parameters);
+/* Reads page of the parameters; sorts: what the list can be sorted by, NULL-terminated. False: the call was
+ * ended. */
+bool pages_read(struct remote_op *op, struct json_object *parameters, const char *const *sorts);
 /* Begins: the first page is asked for, then the others. key and next are set. */
 void pages_start(struct remote_op *op);
 /* A page came: its items (an array, taken; NULL: out of memory). last: there are no more. */
 void pages_take(struct remote_op *op, struct json_object *items, bool last);
 /* As the server takes it. */
 struct api_page pages_wanted(const struct remote_op *op);
+/* For calls of the api that answer with nothing: so does the method. */
+void op_on_done(void *arg, const struct api_error *error);
+/* A list in a reply that cannot be cut into several: what is over the size of one is left out. Taken and
+ * given back; NULL stays NULL. */
+struct json_object *list_cut(struct json_object *list);
+size_t json_size(struct json_object *object); /* as it will stand in the message */
 
 /* The objects of the interface; NULL: out of memory. */
 struct json_object *bucket_object(const struct api_bucket *bucket);
@@ -65,11 +74,34 @@ struct json_object *files_array(const struct api_file *files, size_t n);
 
 /* remote_buckets.c */
 void get_health(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_stats(struct ipc_call *call, struct json_object *parameters, void *context);
 void create_bucket(struct ipc_call *call, struct json_object *parameters, void *context);
 void list_buckets(struct ipc_call *call, struct json_object *parameters, void *context);
 void get_bucket(struct ipc_call *call, struct json_object *parameters, void *context);
+void update_bucket(struct ipc_call *call, struct json_object *parameters, void *context);
+void delete_bucket(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_bucket_summary(struct ipc_call *call, struct json_object *parameters, void *context);
 /* remote_files.c */
 void list_files(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_file_url(struct ipc_call *call, struct json_object *parameters, void *context);
+void verify_file(struct ipc_call *call, struct json_object *parameters, void *context);
+void delete_file(struct ipc_call *call, struct json_object *parameters, void *context);
+/* remote_tree.c */
+void list_tree(struct ipc_call *call, struct json_object *parameters, void *context);
+void list_directory(struct ipc_call *call, struct json_object *parameters, void *context);
+/* remote_access.c */
+void create_upload_token(struct ipc_call *call, struct json_object *parameters, void *context);
+void create_api_key(struct ipc_call *call, struct json_object *parameters, void *context);
+void list_api_keys(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_api_key_usage(struct ipc_call *call, struct json_object *parameters, void *context);
+void delete_api_key(struct ipc_call *call, struct json_object *parameters, void *context);
+void create_dashboard_token(struct ipc_call *call, struct json_object *parameters, void *context);
+void get_dashboard_token(struct ipc_call *call, struct json_object *parameters, void *context);
+void resolve_short_url(struct ipc_call *call, struct json_object *parameters, void *context);
+void delete_short_url(struct ipc_call *call, struct json_object *parameters, void *context);
+/* Of ListTree and ListDirectory: what was collected. */
+void listing_free(struct listing *listing);
 /* remote_transfers.c */
 void upload_file(struct ipc_call *call, struct json_object *parameters, void *context);
 void download_file(struct ipc_call *call, struct json_object *parameters, void *context);

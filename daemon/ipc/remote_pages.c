@@ -7,7 +7,14 @@
 
 #define PAGE_MAX 1000 /* items of one page, the server's own limit */
 
-bool pages_read(struct remote_op *op, struct json_object *parameters)
+static bool known_sort(const char *sort, const char *const *sorts)
+{
+	while (*sorts && strcmp(*sorts, sort) != 0)
+		sorts++;
+	return *sorts;
+}
+
+bool pages_read(struct remote_op *op, struct json_object *parameters, const char *const *sorts)
 {
 	struct pages *p = &op->pages;
 	struct json_object *page = NULL;
@@ -32,9 +39,13 @@ bool pages_read(struct remote_op *op, struct json_object *parameters)
 		}
 		p->offset = offset;
 	}
-	if (json_get_string(page, "sort", &sort) > 0 && !(p->sort = strdup(sort))) {
-		op_failed(op, -ENOMEM, NULL);
-		return false;
+	if (json_get_string(page, "sort", &sort) > 0) {
+		/* The server takes what it does not know for its default, and says nothing. */
+		p->sort = known_sort(sort, sorts) ? strdup(sort) : NULL;
+		if (!p->sort) {
+			op_failed(op, known_sort(sort, sorts) ? -ENOMEM : -EINVAL, "sort");
+			return false;
+		}
 	}
 	if (json_get_string(page, "order", &order) > 0)
 		p->descending = strcmp(order, "desc") == 0;
@@ -51,6 +62,28 @@ struct api_page pages_wanted(const struct remote_op *op)
 				 .descending = p->descending};
 }
 
+size_t json_size(struct json_object *object)
+{
+	size_t len = 0;
+
+	json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &len);
+	return len;
+}
+
+struct json_object *list_cut(struct json_object *list)
+{
+	size_t n = list ? json_object_array_length(list) : 0, bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += json_size(json_object_array_get_idx(list, i));
+		if (i > 0 && bytes > IPC_PAGE_BYTES) {
+			json_object_array_del_idx(list, i, n - i);
+			break;
+		}
+	}
+	return list;
+}
+
 /* One reply of items, as many as fit; the rest stays waiting. True while some are left. */
 static bool cut_reply(struct pages *p, struct reply *r)
 {
@@ -59,9 +92,8 @@ static bool cut_reply(struct pages *p, struct reply *r)
 
 	for (; list && i < n; i++) {
 		struct json_object *item = json_object_array_get_idx(p->waiting, i);
-		size_t len = 0;
+		size_t len = json_size(item);
 
-		json_object_to_json_string_length(item, JSON_C_TO_STRING_PLAIN, &len);
 		if (i > 0 && bytes + len > IPC_PAGE_BYTES)
 			break;
 		bytes += len;
