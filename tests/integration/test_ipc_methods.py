@@ -77,8 +77,8 @@ def texts(w):
         served = d.call('org.varlink.service.GetInterfaceDescription', {'interface': name})['description']
         with open(os.path.join(source, name + '.varlink'), encoding='utf-8') as f:
             assert served == f.read(), name
-    refused(lambda: d.call('remote.GetStats'), 'org.varlink.service.MethodNotImplemented',
-            method='org.carbonfiles.remote.GetStats')
+    refused(lambda: list(d.stream('remote.Subscribe')), 'org.varlink.service.MethodNotImplemented',
+            method='org.carbonfiles.remote.Subscribe')
 
 
 @test('settings: read, set, kept, refused', daemon=False)

@@ -97,7 +97,7 @@ def _(w):
                                                                      mode='backup'))
     assert 'upload_token' in parameters['parameter'], parameters
     assert_equal(w.daemon.call('List')['pairs'], [])
-    refused(w, 'MethodNotImplemented', lambda: w.daemon.call('remote.CreateApiKey', {'name': 'x'}))
+    refused(w, 'MethodNotImplemented', lambda: w.daemon.call('remote.Subscribe'))
     refused(w, 'MethodNotFound', lambda: w.daemon.call('NoSuchMethod'))
 
 
