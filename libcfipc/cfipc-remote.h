@@ -70,8 +70,7 @@ typedef struct cfipc_profile_options {
 } cfipc_profile_options;
 CFIPC_EXPORT void cfipc_profile_options_init(cfipc_profile_options *options, size_t size);
 
-/* Changes what is given in options and leaves the rest as it is; makes a profile (url is needed) that was
- * not there. */
+/* Changes what is given in options and leaves the rest as it is. cfipc_login makes profiles. */
 CFIPC_EXPORT int cfipc_profile_set(cfipc_client *client, const char *name,
 				   const cfipc_profile_options *options, cfipc_profile **ret_profile,
 				   cfipc_error **ret_error);

@@ -21,6 +21,7 @@ ARROWS = {
     'libcfipc': ['libcfipc/varlink'],
     'libcfipc/varlink': [],
     'cfctl': ['libcfipc/cfipc.h'],          # as any program would
+    'tests/integration': ['libcfipc/cfipc.h'],
     'tests/devserver': ['tests/devserver/http'],
     'tests/devserver/http': ['tests/devserver'],
     'tests/unit': ['daemon', 'libcfipc', 'libcfipc/varlink', 'tests/devserver', 'tests/devserver/http'] + DAEMON_ROOMS,

@@ -270,6 +270,35 @@ static const struct ipc_method methods[] = {
 };
 static const struct ipc_method daemon_methods[] = {{"GetVersion", get_version, 0}};
 
+/* Two pages with the same bucket. */
+static void list_buckets(struct ipc_call *call, struct json_object *parameters, void *context)
+{
+	static const char page[] =
+		"{\"buckets\":[{\"id\":\"B1\",\"name\":\"n\",\"owner\":\"o\",\"created_at\":\"t\","
+		"\"file_count\":1,\"total_size\":2}],\"page\":{\"total\":2,\"limit\":1,\"offset\":0}}";
+	struct json_object *first = NULL, *second = NULL;
+
+	json_parse(page, sizeof(page) - 1, &first, NULL);
+	json_parse(page, sizeof(page) - 1, &second, NULL);
+	ipc_call_reply_continues(call, first);
+	ipc_call_reply(call, second);
+}
+
+static void download(struct ipc_call *call, struct json_object *parameters, void *context)
+{
+	struct json_object *p = json_object_new_object();
+	int fd = -1;
+
+	if (ipc_call_take_fd(call, parameters, "fd", &fd) <= 0)
+		return;
+	fields_add(p, "bytes", json_object_new_int64(write(fd, "hello", 5)));
+	close(fd);
+	ipc_call_reply(call, p);
+}
+
+static const struct ipc_method remote_methods[] = {{"ListBuckets", list_buckets, IPC_MORE},
+						   {"Download", download, IPC_MORE | IPC_FD}};
+
 static int open_descriptors(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -309,8 +338,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = ipc_server_add(server, varlink_text_daemon, daemon_methods, ARRAY_SIZE(daemon_methods),
 				   NULL);
-	if (r >= 0) /* for its errors */
-		r = ipc_server_add(server, varlink_text_remote, NULL, 0, NULL);
+	if (r >= 0)
+		r = ipc_server_add(server, varlink_text_remote, remote_methods, ARRAY_SIZE(remote_methods),
+				   NULL);
 	if (r >= 0)
 		r = getenv("LISTEN_FDS") ? ipc_server_adopt(server, &why)
 					 : ipc_server_listen(server, argv[1], &why);
