@@ -152,10 +152,11 @@ static void job_finished(struct pool *pool, struct job *job, int code)
 	struct progress *p = &pool->progress;
 
 	if (code == EXIT_OK) {
-		pool->done++;
-		pool->bytes_moved += job->done - job->base;
+		/* A small one is there before it has told how far it is. */
 		if (job->size >= 0)
 			job->done = job->size;
+		pool->done++;
+		pool->bytes_moved += job->done - job->base;
 	} else {
 		count_failure(pool, code);
 	}
