@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Every typed function of libcfipc, waiting and not, against the real daemon and the development server: libdriver.c
 does it and prints a line for each operation, which this file counts."""
+import hashlib
 import os
 import re
 import subprocess
 import sys
 
-from cf.process import program, source_dir
+from cf.process import build_dir, program, source_dir
 from cf.tap import assert_equal, diagnose, main, test
 
 DRIVER_SECONDS = 50
@@ -44,6 +45,25 @@ def every_function(w):
     for form, some in worked.items():
         assert_equal(operations() - some, set(), f'{form} leaves out')
     assert_equal(done.returncode, 0)
+
+
+@test('the example programs upload to a real server', pair=False)
+def examples(w):
+    env = {**os.environ, 'CARBONFILESD_SOCKET': w.daemon.socket_path,
+           'LD_LIBRARY_PATH': os.path.join(build_dir(), 'libcfipc/.libs')}
+    script = os.path.join(source_dir(), 'examples/upload.py')
+    data = os.urandom(3 << 20)
+    local = w.write('big', data)
+
+    def run(*argv):
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=False)
+        assert_equal(done.returncode, 0, done.stderr)
+        return done.stdout
+    assert w.bucket in run(sys.executable, '-I', script)
+    run(sys.executable, '-I', script, w.bucket, local, 'deep/er/ü ß')
+    run(program('tests/integration/upload'), w.bucket, local, 'from c')
+    digest = hashlib.sha256(data).hexdigest()
+    assert_equal(w.remote(), {'deep/er/ü ß': digest, 'from c': digest})
 
 
 if __name__ == '__main__':
