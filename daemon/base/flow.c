@@ -31,6 +31,8 @@ struct flow {
 	struct flow_callbacks callbacks;
 	void *arg;
 	size_t queued;
+	struct job *filling; /* small writes are gathered while the thread has others to do */
+	unsigned writing;
 	bool *freed; /* set by flow_free while callbacks are being called */
 
 	/* The thread's own while a job runs, the loop's while none is asked for: */
@@ -104,6 +106,8 @@ static void unref_unlock(struct flow *f)
 		return;
 	queue_clear(&f->todo);
 	queue_clear(&f->done);
+	if (f->filling)
+		job_free(f->filling);
 	endpoint_free(f->endpoint);
 	digest_stream_free(f->digest);
 	pthread_cond_destroy(&f->wake);
@@ -209,6 +213,22 @@ static void *fitting(char *data, size_t len)
 	return less ? less : data;
 }
 
+static void push(struct flow *f, struct job *job)
+{
+	pthread_mutex_lock(&f->lock);
+	queue_push(&f->todo, job);
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void push_filled(struct flow *f)
+{
+	if (!f->filling)
+		return;
+	f->writing++;
+	push(f, STEAL(f->filling));
+}
+
 static void tell(struct flow *f, struct job *job)
 {
 	const struct flow_callbacks *cb = &f->callbacks;
@@ -224,6 +244,8 @@ static void tell(struct flow *f, struct job *job)
 		break;
 	case JOB_WRITE:
 		f->queued -= job->len;
+		if (--f->writing == 0)
+			push_filled(f);
 		cb->on_written(f->arg, job->error, job->len);
 		break;
 	case JOB_REWIND: cb->on_rewound(f->arg, job->error); break;
@@ -337,61 +359,85 @@ struct flow *flow_free(struct flow *f)
 	return NULL;
 }
 
-static int submit(struct flow *f, enum job_kind kind, char *data, size_t len)
+static struct job *job_new(enum job_kind kind, size_t room)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
-	if (!job) {
-		free(data);
-		return -ENOMEM;
-	}
+	if (!job)
+		return NULL;
 	job->kind = kind;
-	job->data = data;
-	job->len = len;
-	f->queued += len;
-	pthread_mutex_lock(&f->lock);
-	queue_push(&f->todo, job);
-	pthread_cond_signal(&f->wake);
-	pthread_mutex_unlock(&f->lock);
+	/* Here and not in the thread: memory that moves from one arena to another is kept by both. */
+	job->data = room ? malloc(room) : NULL;
+	if (room && !job->data) {
+		free(job);
+		return NULL;
+	}
+	return job;
+}
+
+static int submit(struct flow *f, enum job_kind kind)
+{
+	struct job *job = job_new(kind, 0);
+
+	if (!job)
+		return -ENOMEM;
+	push_filled(f);
+	push(f, job);
 	return 0;
 }
 
 int flow_open(struct flow *f)
 {
-	return submit(f, JOB_OPEN, NULL, 0);
+	return submit(f, JOB_OPEN);
 }
 
-/* Allocated and freed on the loop: memory that moves from one thread's arena to another's is kept by both. */
 int flow_read(struct flow *f)
 {
-	char *data = malloc(FLOW_BLOCK_BYTES);
+	struct job *job = job_new(JOB_READ, FLOW_BLOCK_BYTES);
 
-	return data ? submit(f, JOB_READ, data, FLOW_BLOCK_BYTES) : -ENOMEM;
+	if (!job)
+		return -ENOMEM;
+	job->len = FLOW_BLOCK_BYTES;
+	f->queued += FLOW_BLOCK_BYTES;
+	push(f, job);
+	return 0;
 }
 
+/* A network gives its bytes in small pieces: each by itself would cost more than it carries. */
 int flow_write(struct flow *f, const void *data, size_t len)
 {
-	char *copy = malloc(len ? len : 1);
+	while (len > 0) {
+		if (!f->filling && !(f->filling = job_new(JOB_WRITE, FLOW_BLOCK_BYTES)))
+			return -ENOMEM;
+		struct job *job = f->filling;
+		size_t n = MIN(len, FLOW_BLOCK_BYTES - job->len);
 
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, data, len);
-	return submit(f, JOB_WRITE, copy, len);
+		memcpy(job->data + job->len, data, n);
+		job->len += n;
+		f->queued += n;
+		data = (const char *)data + n;
+		len -= n;
+		if (job->len == FLOW_BLOCK_BYTES)
+			push_filled(f);
+	}
+	if (f->writing == 0)
+		push_filled(f);
+	return 0;
 }
 
 int flow_rewind(struct flow *f)
 {
-	return submit(f, JOB_REWIND, NULL, 0);
+	return submit(f, JOB_REWIND);
 }
 
 int flow_hash(struct flow *f)
 {
-	return submit(f, JOB_HASH, NULL, 0);
+	return submit(f, JOB_HASH);
 }
 
 int flow_commit(struct flow *f)
 {
-	return submit(f, JOB_COMMIT, NULL, 0);
+	return submit(f, JOB_COMMIT);
 }
 
 size_t flow_queued(const struct flow *f)

@@ -34,7 +34,7 @@ struct flow *flow_free(struct flow *flow);
 /* All but open: -ENOMEM. */
 int flow_open(struct flow *flow);
 int flow_read(struct flow *flow);                                /* one block more */
-int flow_write(struct flow *flow, const void *data, size_t len); /* copied */
+int flow_write(struct flow *flow, const void *data, size_t len); /* copied, and gathered */
 int flow_rewind(struct flow *flow);
 int flow_hash(struct flow *flow);
 int flow_commit(struct flow *flow);
