@@ -6,6 +6,7 @@
 #include "api/url.h"
 #include "base/err.h"
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 static const char *encoded(int (*encoder)(struct buf *, const char *), const char *text)
@@ -563,6 +564,128 @@ START_TEST(multipart_text)
 }
 END_TEST
 
+/* Whatever the path is made of, its URL leads back to it, at any host. */
+START_TEST(content_urls_lead_back)
+{
+	static const char *const paths[] = {
+		"a",
+		"d/content",
+		"content/content",
+		"x%2Fy",
+		"%",
+		"a b+c",
+		"files/api/buckets/x",
+		"#?&=",
+		"\x01\n",
+		"h\xc3\xa9/\xf0\x9f\x8e\x89",
+	};
+	static const char *const hosts[] = {"", "http://h", "https://h:8080/base", "//h"};
+	static const char *const behind[] = {"", "?download=true", "#x"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths) * ARRAY_SIZE(hosts) * ARRAY_SIZE(behind); i++) {
+		const char *path = paths[i % ARRAY_SIZE(paths)];
+		_cleanup_free_ char *url = NULL, *bucket = NULL, *back = NULL;
+
+		ck_assert_int_gt(asprintf(&url, "%s/api/buckets/Ab1/files/%s/content%s",
+					  hosts[i / ARRAY_SIZE(paths) % ARRAY_SIZE(hosts)],
+					  encoded(url_append_path, path),
+					  behind[i / ARRAY_SIZE(paths) / ARRAY_SIZE(hosts)]),
+				 0);
+		ck_assert_msg(url_parse_content(url, &bucket, &back) == 0, "%s", url);
+		ck_assert_str_eq(bucket, "Ab1");
+		ck_assert_str_eq(back, path);
+	}
+}
+END_TEST
+
+START_TEST(urls_of_nothing)
+{
+	static const char *const bad[] = {
+		"",
+		"/",
+		"/s/abc",
+		"/api/buckets/",
+		"/api/buckets/Ab1",
+		"/api/buckets/Ab1/files",
+		"/api/buckets/Ab1/files/",
+		"/api/buckets/Ab1/files/content",
+		"/api/buckets/Ab1/files//content",
+		"/api/buckets/Ab1/files/a",
+		"/api/buckets/Ab1/files/a/verify",
+		"/api/buckets/Ab1/zip/a/content",
+		"/api/buckets//files/a/content",
+		"/api/buckets/../files/a/content",
+		"/api/buckets/A-1/files/a/content",
+		"/api/buckets/Ab1/files/%/content",
+		"/api/buckets/Ab1/files/%4/content",
+		"/api/buckets/Ab1/files/%4g/content",
+		"/api/buckets/Ab1/files/a%00b/content",
+		"/api/buckets/Ab1/files/%FF/content",
+		"/api/buckets/Ab1/files?/a/content",
+		"http://h/x?/api/buckets",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *bucket = NULL, *path = NULL;
+
+		ck_assert_msg(url_parse_content(bad[i], &bucket, &path) == -EINVAL, "%s", bad[i]);
+		ck_assert(!bucket && !path);
+	}
+}
+END_TEST
+
+struct sample {
+	const char *text, *id, *at;
+	int64_t count;
+	bool flag;
+	char at_text[ANSWER_TIME_MAX];
+};
+
+/* A member may be absent where the table says so, and never of another type. */
+START_TEST(tables_of_members)
+{
+#define S(field) offsetof(struct sample, field)
+	struct answer_field fields[] = {
+		{"text", ANSWER_STRING, false, S(text), 0},    {"id", ANSWER_ID, false, S(id), 0},
+		{"count", ANSWER_COUNT, false, S(count), 0},   {"flag", ANSWER_BOOL, false, S(flag), 0},
+		{"at", ANSWER_TIME, false, S(at), S(at_text)},
+	};
+	static const char *const wrong[] = {
+		"{\"text\":1}",      "{\"text\":[]}",     "{\"id\":\"\"}",   "{\"id\":{}}",
+		"{\"count\":\"1\"}", "{\"count\":-1}",    "{\"count\":1.5}", "{\"flag\":\"true\"}",
+		"{\"flag\":1}",      "{\"at\":\"soon\"}", "{\"at\":5}",
+	};
+	_cleanup_json_ struct json_object *all = NULL, *none = NULL;
+	struct sample s = {0};
+
+	ck_assert_int_eq(json_parse("{}", 2, &none, NULL), 0);
+	ck_assert_int_eq(answer_read(none, fields, ARRAY_SIZE(fields), &s), 0);
+	ck_assert(!s.text && !s.id && !s.at && s.count == -1);
+	const char *text = "{\"text\":\"\",\"id\":\"i\",\"count\":9,\"flag\":true,\"at\":\"2026-01-02T03:04:"
+			   "05.6\",\"x\":0}";
+	ck_assert_int_eq(json_parse(text, strlen(text), &all, NULL), 0);
+	ck_assert_int_eq(answer_read(all, fields, ARRAY_SIZE(fields), &s), 0);
+	ck_assert_str_eq(s.text, "");
+	ck_assert_str_eq(s.id, "i");
+	ck_assert_str_eq(s.at, "2026-01-02T03:04:05.6Z");
+	ck_assert(s.count == 9 && s.flag);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		_cleanup_json_ struct json_object *object = NULL;
+
+		ck_assert_int_eq(json_parse(wrong[i], strlen(wrong[i]), &object, NULL), 0);
+		ck_assert_msg(answer_read(object, fields, ARRAY_SIZE(fields), &s) == ERR_PROTOCOL, "%s",
+			      wrong[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		fields[i].required = true;
+		ck_assert_int_eq(answer_read(none, fields, ARRAY_SIZE(fields), &s), ERR_PROTOCOL);
+		ck_assert_int_eq(answer_read(all, fields, ARRAY_SIZE(fields), &s), 0);
+		fields[i].required = false;
+	}
+#undef S
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("api_pure");
@@ -586,6 +709,9 @@ int main(void)
 	tcase_add_test(tc, error_words);
 	tcase_add_test(tc, errors_without_an_answer);
 	tcase_add_test(tc, multipart_text);
+	tcase_add_test(tc, content_urls_lead_back);
+	tcase_add_test(tc, urls_of_nothing);
+	tcase_add_test(tc, tables_of_members);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);
 }
