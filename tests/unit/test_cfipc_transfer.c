@@ -2,7 +2,9 @@
 #include "tests/unit/cfipc_peer.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define UP_JSON                                                                                              \
 	"{\"file\":{\"path\":\"a\",\"name\":\"a\",\"size\":5,\"mime_type\":\"x\",\"created_at\":\"t\","      \
@@ -287,6 +289,44 @@ START_TEST(a_download_that_fails_leaves_what_was_there)
 }
 END_TEST
 
+/* Whenever a program dies, its target is what it was; what is left is a .part file that says whose it is. */
+START_TEST(a_killed_download)
+{
+	cfipc_transfer_options options;
+
+	cfipc_transfer_options_init(&options, sizeof(options));
+	options.overwrite = 1;
+	make_file(target, "old", 0644);
+	peer_writes("fres", 4);
+	peer.silent = true;
+	pid_t child = fork();
+
+	if (child == 0) {
+		cfipc_download_path(peer_client(), NULL, "B1", "a", target, &options, NULL, NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 10000 && peer.requests == 0; i++)
+		usleep(1000);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ck_assert_uint_eq(peer.requests, 1);
+	ck_assert_str_eq(contents(target), "old");
+	DIR *d = opendir(peer.directory);
+	struct dirent *entry;
+	int parts = 0;
+
+	while ((entry = readdir(d))) {
+		if (strncmp(entry->d_name, ".target.", 8) != 0)
+			continue;
+		ck_assert_str_eq(strrchr(entry->d_name, '.'), ".part");
+		ck_assert_int_eq(unlinkat(dirfd(d), entry->d_name, 0), 0);
+		parts++;
+	}
+	closedir(d);
+	ck_assert_int_eq(parts, 1);
+}
+END_TEST
+
 START_TEST(download_to_memory)
 {
 	cfipc_downloaded *downloaded = NULL;
@@ -441,6 +481,7 @@ int main(void)
 	tcase_add_test(t, what_cannot_be_sent);
 	tcase_add_test(t, download_to_a_path);
 	tcase_add_test(t, a_download_that_fails_leaves_what_was_there);
+	tcase_add_test(t, a_killed_download);
 	tcase_add_test(t, download_to_memory);
 	tcase_add_test(t, event_handlers);
 	tcase_add_test(t, a_handler_that_ends_everything);
