@@ -7,14 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIRST_MS     200  /* what is over sooner needs no picture */
-#define LINE_MS      2000 /* between two lines where there is no terminal */
-#define SAMPLE_MS    250
-#define BAR_COLUMNS  20
-#define NAME_COLUMNS 16 /* a name keeps at least these, and the rest gives way */
-#define LINE_CLEAR   "\033[K"
-#define LINE_UP      "\033[A"
-#define BELOW_CLEAR  "\033[J"
+#define FIRST_MS       200  /* what is over sooner needs no picture */
+#define LINE_MS        2000 /* between two lines where there is no terminal */
+#define SAMPLE_MS      250
+#define BAR_COLUMNS    20
+#define NUMBER_COLUMNS 5  /* " 43 %" at the end of a bar */
+#define NAME_COLUMNS   16 /* a name keeps at least these, and the rest gives way */
+#define LINE_CLEAR     "\033[K"
+#define LINE_UP        "\033[A"
+#define BELOW_CLEAR    "\033[J"
 
 static void take_away(void *userdata)
 {
@@ -105,22 +106,28 @@ static void rate_text(char *buffer, size_t size, int64_t rate, int64_t left)
 		(void)snprintf(buffer, size, ", %s", human_rate(rate).text);
 }
 
-/* The name on the left, what is known on the right; on a narrow terminal first the amount goes, then the bar.
- */
+static int room_beside(const struct ctl *ctl, const char *bar, const char *amount)
+{
+	return ctl->err.columns - 1 - (*bar ? (int)strlen(bar) + 2 : 0) -
+	       (*amount ? (int)strlen(amount) + 2 : 0);
+}
+
+/* The name on the left, what is known on the right. On a narrow terminal first the bar goes but for its
+ * number, then the amount, then all but the name. */
 static void draw_line(struct ctl *ctl, FILE *to, enum style style, const char *name, const char *bar,
 		      const char *amount)
 {
 	_cleanup_free_ char *safe = term_safe(name), *cut = NULL;
-	int columns = ctl->err.columns - 1, room = columns - (int)strlen(bar) - (int)strlen(amount) - 4;
+	const char *number = *bar ? bar + strlen(bar) - NUMBER_COLUMNS : "";
+	int enough = safe && term_width(safe) < NAME_COLUMNS ? term_width(safe) : NAME_COLUMNS, room;
 
-	if (room < NAME_COLUMNS) {
+	if (room_beside(ctl, bar, amount) < enough)
+		bar = number;
+	if (room_beside(ctl, bar, amount) < enough)
 		amount = "";
-		room = columns - (int)strlen(bar) - 2;
-	}
-	if (room < NAME_COLUMNS) {
+	if (room_beside(ctl, bar, amount) < enough)
 		bar = "";
-		room = columns;
-	}
+	room = room_beside(ctl, bar, amount);
 	cut = safe ? term_cut(safe, room, true) : NULL;
 	(void)fprintf(to, "%s%s%s%*s%s%s%s%s" LINE_CLEAR "\n", term_style(&ctl->err, style), cut ? cut : "",
 		      term_style_end(&ctl->err, style),
