@@ -601,9 +601,10 @@ def company(w):
         os.close(writer)
         os.close(reader)
         # At most ten a second, and the last without progress.
-        w.server.fault('drip', 'content', bytes=MIB, ms=4, times=1)
+        w.server.put(w.bucket, 'mid', data[:2 * MIB])
+        w.server.fault('drip', 'content', bytes=MIB, ms=2, times=1)
         begun = time.monotonic()
-        with started(w, 'Download', path='big', local_path=w.path('told')) as (c, id_):
+        with started(w, 'Download', path='mid', local_path=w.path('told')) as (c, id_):
             replies, more = [], True
             while more:
                 reply, more = c.reply()
@@ -612,7 +613,7 @@ def company(w):
         assert 3 <= len(replies) <= seconds * 10 + 3, (len(replies), seconds)
         done = [r['progress']['bytes_done'] for r in replies[:-1]]
         assert done == sorted(done) and all(r['progress']['transfer'] == id_ for r in replies[:-1])
-        assert 'progress' not in replies[-1] and replies[-1]['bytes'] == len(data)
+        assert 'progress' not in replies[-1] and replies[-1]['bytes'] == 2 * MIB
         # The ninth of a user.
         pipes = [os.pipe() for _ in range(8)]
         with contextlib.ExitStack() as stack:
@@ -625,7 +626,7 @@ def company(w):
                 os.close(fd)
         wait_until(lambda: d.call('remote.ListTransfers')['transfers'] == [], 10, 'no transfer left')
         call(w, 'Upload', path='ninth', local_path=local)
-    assert_equal(set(w.server.listing(w.bucket)), {'big', 'ninth'})
+    assert_equal(set(w.server.listing(w.bucket)), {'big', 'mid', 'ninth'})
     wait_listing(w, 'big', 'other', 'told')
 
 
