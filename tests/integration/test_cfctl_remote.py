@@ -11,6 +11,7 @@ import sys
 
 from cf import assert_equal, main, test
 from cf.rest import Rest
+from cf.tap import Skip
 from cf.wait import wait_until
 from cf.world import World
 from cfctlrun import CFCTL, LIBRARY
@@ -258,6 +259,31 @@ def _():
     with open(root + '/big', 'rb') as f:
         assert done.stdout == f.read()[1000000:9000000], 'the range'
     wait_until(lambda: not w.daemon.call('remote.ListTransfers')['transfers'], 10, 'no transfer left')
+
+
+@test('a corrupted download is discarded and reported; what an earlier run left is gone on with', world=False)
+def _():
+    w = world()
+    if os.environ.get('TESTS_SERVER'):
+        raise Skip('only the development server fails on order')
+    data = os.urandom(6 << 20)
+    w.server.put(w.bucket, 'big', data)
+    try:
+        w.server.fault('corrupt', 'content', offset=5000, times=-1)
+        done = cf('file', 'download', 'test', 'big', '-o', 'corrupt')
+        assert_equal(done.returncode, 1, done.stderr)
+        assert 'hash' in done.stderr.lower() or 'sha' in done.stderr.lower(), done.stderr
+        assert_equal([n for n in os.listdir(w.work) if 'corrupt' in n], [])
+    finally:
+        w.server.clear_faults()
+    # What an earlier run has left is gone on with.
+    sha = w.server.listing(w.bucket)['big']['sha256']
+    local(f'.resumed.{sha[:16]}.cfpart', data[:4 << 20])
+    w.server.forget()
+    assert_equal(cf('file', 'download', 'test', 'big', '-o', 'resumed').returncode, 0)
+    with open(os.path.join(w.work, 'resumed'), 'rb') as f:
+        assert f.read() == data, 'the bytes of a download that was resumed'
+    assert_equal([n for n in os.listdir(w.work) if n.endswith('.cfpart')], [])
 
 
 if __name__ == '__main__':
