@@ -261,7 +261,7 @@ def _():
     wait_until(lambda: not w.daemon.call('remote.ListTransfers')['transfers'], 10, 'no transfer left')
 
 
-@test('a corrupted download is discarded and reported; what an earlier run left is gone on with', world=False)
+@test('a download that is cut goes on; a corrupted one is discarded and reported; what an earlier run left is used', world=False)
 def _():
     w = world()
     if os.environ.get('TESTS_SERVER'):
@@ -269,6 +269,21 @@ def _():
     data = os.urandom(6 << 20)
     w.server.put(w.bucket, 'big', data)
     try:
+        w.server.fault('drip', 'content', bytes=4096, ms=1)
+        child = subprocess.Popen([CFCTL, 'file', 'download', w.bucket, 'big', '-o', 'cut'], cwd=w.work, env=env(),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_until(lambda: any(t['progress']['bytes_done'] >= 1 << 20 for t in w.daemon.call('remote.ListTransfers')['transfers']), 20,
+                   'some of it')
+        w.server.kill()
+        w.server.start()
+        _, words = child.communicate(timeout=60)
+        # The daemon went on by itself, or said that the server is away.
+        assert child.returncode in (0, 6), words
+        if child.returncode == 6:
+            assert b'are kept' in words, words
+            assert_equal(cf('file', 'download', w.bucket, 'big', '-o', 'cut').returncode, 0)
+        with open(os.path.join(w.work, 'cut'), 'rb') as f:
+            assert f.read() == data, 'the bytes of a download that was cut'
         w.server.fault('corrupt', 'content', offset=5000, times=-1)
         done = cf('file', 'download', 'test', 'big', '-o', 'corrupt')
         assert_equal(done.returncode, 1, done.stderr)
