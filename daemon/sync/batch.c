@@ -10,12 +10,12 @@ static size_t clamp(const struct batch_size *b, size_t files)
 
 void batch_size_init(struct batch_size *b)
 {
-	*b = (struct batch_size){.files = BATCH_FIRST, .ceiling = BATCH_MAX_FILES};
+	*b = (struct batch_size){.files = BATCH_FIRST, .ceiling = BATCH_MAX_FILES, .step = BATCH_STEP_SHORT};
 }
 
 size_t batch_size_after(const struct batch_size *b)
 {
-	return b->direction > 0 || b->best_rate <= 0 ? clamp(b, b->files * 2) : b->files;
+	return b->direction > 0 || b->best_rate <= 0 ? clamp(b, b->files * b->step) : b->files;
 }
 
 static void settle(struct batch_size *b, size_t files)
@@ -28,7 +28,7 @@ static void settle(struct batch_size *b, size_t files)
 /* Remembers what this size gave and tries the next one in the direction. */
 static void move(struct batch_size *b, size_t n, double rate, int direction)
 {
-	size_t next = clamp(b, direction > 0 ? n * 2 : n / 2);
+	size_t next = clamp(b, direction > 0 ? n * b->step : n / 2);
 
 	b->best_rate = rate;
 	if (next == n) {
@@ -101,6 +101,8 @@ void batch_size_ended(struct batch_size *b, size_t n, int64_t took_ms)
 	}
 
 	double rate = (double)n * 1000 / (double)MAX(took_ms, 1);
+
+	b->step = took_ms < BATCH_SHORT_MS ? BATCH_STEP_SHORT : BATCH_STEP;
 
 	if (b->best_rate <= 0)
 		move(b, n, rate, late ? -1 : 1);

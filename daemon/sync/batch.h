@@ -15,6 +15,10 @@
  * only a loss that no noise explains ends their growth. */
 #define BATCH_SHORT_MS   100
 #define BATCH_SHORT_LOSS 0.5
+/* How fast it grows. A short request can be four times as long and still be short; each step less is a moment
+ * less in which the server waits for the next batch to be read. */
+#define BATCH_STEP       2
+#define BATCH_STEP_SHORT 4
 /* Growing on beyond the target needs a doubling to gain a third: then the fixed cost of a request was more
  * than half of it. The other way round, halving may lose a quarter at most. */
 #define BATCH_WORTH_LATE 1.33
@@ -30,6 +34,7 @@ struct batch_size {
 	double best_rate;  /* files per second at the size before; 0: not measured yet */
 	int direction;     /* 1 growing, -1 shrinking, 0 settled */
 	size_t last_files; /* the size that best_rate belongs to */
+	size_t step;       /* times as many next, while it grows */
 	size_t ceiling;    /* halved by 413 */
 	unsigned settled;  /* requests since the size settled */
 };
