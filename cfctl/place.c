@@ -114,6 +114,9 @@ int place_commit(struct place *place)
 	(void)umask(mask);
 	if (fchmod(place->fd, 0666 & ~mask) < 0 && errno != EPERM) /* a file system without modes */
 		return -errno;
+	/* Before the name: after a power cut it must not stand for less than all. */
+	if (fsync(place->fd) < 0 && errno != EINVAL && errno != EROFS)
+		return -errno;
 	if (place->force)
 		r = renameat(at, place->temp, at, place->name) < 0 ? -errno : 0;
 	else
