@@ -38,7 +38,6 @@ static void check_json(const char *text, size_t len)
 	struct json_object *object = NULL, *again = NULL;
 	struct answer_bucket bucket, *buckets;
 	struct answer_files files;
-	struct api_page_info page;
 	const char *cursor, *why = NULL;
 	size_t n;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The table of the remote interface, its cfctl columns: each operation through the real daemon and a server, as text and as
-JSON, done and failed. A line "# table: OPERATION | cfctl text: ok | cfctl json: ok" tells of each."""
+"""The table of the remote interface: each operation done with a real daemon and server by a raw call, by both forms of the
+library's function, and by cfctl as text and as JSON, where it is also made to fail. A line "# table: ..." tells of each."""
 import atexit
 import functools
 import json
@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from cf import assert_equal, main, test
+from cf.process import program
 from cf.rest import Rest
 from cf.tap import Skip
 from cf.wait import wait_until
@@ -140,6 +141,63 @@ TABLE = [
 ]
 
 
+def text(name, data='more'):
+    return {'bucket': world().bucket, 'path': fresh(name), 'data': data}
+
+
+def there():
+    return {'bucket': world().bucket, 'path': 'a/b.txt'}
+
+
+def of_bucket():
+    return {'bucket': world().bucket}
+
+
+# What a raw call of each has for parameters.
+RAW = {
+    'Login': lambda: {'profile': 'raw', 'url': world().server.url}, 'ListProfiles': dict, 'GetProfile': lambda: {'name': 'raw'},
+    'SetProfile': lambda: {'name': 'raw', 'new_name': 'rawer'}, 'Logout': lambda: {'profile': 'rawer'},
+    'RemoveProfile': lambda: {'name': 'rawer'}, 'GetHealth': dict, 'GetStats': dict,
+    'CreateBucket': lambda: {'name': 'raw', 'expires_in': '1d'}, 'ListBuckets': lambda: {'page': {'limit': 5}},
+    'GetBucket': lambda: {**of_bucket(), 'include_files': True}, 'UpdateBucket': lambda: {**of_bucket(), 'description': 'raw'},
+    'GetBucketSummary': of_bucket, 'DeleteBucket': lambda: {'bucket': bucket()},
+    'DownloadZip': lambda: {**of_bucket(), 'local_path': world().work + '/raw.zip'}, 'ListFiles': of_bucket,
+    'ListDirectory': lambda: {**of_bucket(), 'path': 'a'}, 'ListTree': lambda: {**of_bucket(), 'delimiter': '/'}, 'GetFile': there,
+    'GetFileUrl': there, 'VerifyFile': there, 'DeleteFile': lambda: {**of_bucket(), 'path': fresh('raw-gone')},
+    'Upload': lambda: {**of_bucket(), 'path': 'raw', 'local_path': os.path.join(world().work, local('raw'))},
+    'Download': lambda: {**there(), 'local_path': world().work + '/raw-down'}, 'AppendFile': lambda: text('raw-append'),
+    'PatchFile': lambda: {**text('raw-patch'), 'offset': 1}, 'CreateUploadToken': of_bucket,
+    'CreateApiKey': lambda: {'name': 'raw'}, 'ListApiKeys': dict, 'GetApiKeyUsage': lambda: {'prefix': world().key['prefix']},
+    'DeleteApiKey': lambda: {'prefix': key()}, 'CreateDashboardToken': dict, 'GetDashboardToken': lambda: {'profile': 'dashboard'},
+    'ResolveShortUrl': lambda: {'code': code()}, 'DeleteShortUrl': lambda: {'code': code(fresh('raw-short'))},
+}
+
+
+def raw_outcome(operation, parameters):
+    REMOTE.check(REMOTE.methods[operation][1], world().daemon.call('remote.' + operation, parameters), operation)
+
+
+@functools.lru_cache(maxsize=None)
+def library():
+    """What libdriver, which does every function in both forms, says of each operation."""
+    w = World(daemon=False, server=False)    # a daemon of its own: libdriver counts profiles and pairs
+    atexit.register(w.close)
+    w.daemon.start()
+    w.daemon.login(world().server.url, world().server.admin_key)
+    environment = {**env(), 'CARBONFILESD_SOCKET': w.daemon.socket_path, 'CF_URL': world().server.url, 'CF_KEY': world().server.admin_key}
+    done = subprocess.run([program('tests/integration/libdriver'), w.root], env=environment, capture_output=True, text=True, timeout=60,
+                          check=False)
+    said = {}
+    for form, operation, how in (line.split(' ', 2) for line in done.stdout.splitlines()):
+        said.setdefault((form, operation), set()).add(how)
+    return said
+
+
+def library_outcome(operation):
+    for form in ('lib-blocking', 'lib-async'):
+        assert_equal(library().get((form, 'remote.' + operation)), {'ok'}, form)
+
+
 def line_of(command, n=0, **more):
     names = {B: world().bucket, **more}
     return [names.get(word, word) for word in (command(n) if callable(command) else command)]
@@ -179,13 +237,17 @@ def row(operation, command, words, fails, status, fail_words):
                 outcome(operation, command, words, TRANSFER=running.id)
             with Running() as running:
                 json_outcome(operation, command, TRANSFER=running.id)
+            with Running() as running:
+                raw_outcome(operation, {'transfer': running.id} if operation == 'CancelTransfer' else {})
         else:
             outcome(operation, command, words)
             json_outcome(operation, command)
+            raw_outcome(operation, RAW[operation]())
+        library_outcome(operation)
         if fails:
             failure(operation, fails, status, fail_words)
-        print(f'# table: {operation} | cfctl text: ok | cfctl json: ok', flush=True)
-    test(f'cfctl: {operation}', world=False)(check)
+        print(f'# table: {operation:20} | daemon ok | lib blocking ok | lib async ok | cfctl text ok | cfctl json ok', flush=True)
+    test(f'each way: {operation}', world=False)(check)
 
 
 for one in TABLE:
