@@ -506,5 +506,22 @@ def _(w):
     wait_until(lambda: descriptors(d) == before, 10, 'the descriptors given back')
 
 
+@test('data of transfers comes by a descriptor, never by a path that the daemon would open for others', daemon=False,
+      files={'up': b'data'})
+def _(w):
+    d = system(w).start('--system')
+    d.login(w.server.url, w.server.admin_key)
+    with d.connect() as c:
+        for method in ('Upload', 'Download', 'AppendFile'):
+            try:
+                c.call('org.carbonfiles.remote.' + method, {'bucket': w.bucket, 'path': 'up', 'local_path': w.path('up')})
+                raise AssertionError(f'{method} took a path')
+            except VarlinkError as error:
+                assert_equal((error.name.rpartition('.')[2], error.parameters), ('InvalidParameter', {'parameter': 'local_path'}))
+        with open(w.path('up'), 'rb') as f:
+            c.call('org.carbonfiles.remote.Upload', {'bucket': w.bucket, 'path': 'up', 'fd': 0}, fds=[f.fileno()])
+    assert_equal(list(w.remote()), ['up'])
+
+
 if __name__ == '__main__':
     sys.exit(main())
