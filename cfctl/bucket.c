@@ -131,7 +131,7 @@ static void show_updated(struct ctl *ctl, struct json_object *reply, void *userd
 
 static int bucket_update(struct ctl *ctl, const struct args *args)
 {
-	_cleanup_params_ struct params params;
+	_cleanup_params_ struct params params = {0};
 	_cleanup_reply_ struct reply reply = {0};
 	struct call call = {.what = "change the bucket", .method = REMOTE "UpdateBucket", .params = &params};
 	int code;
