@@ -194,6 +194,11 @@ static void on_read(void *arg, int error, void *data, size_t len, bool last)
 		free(data);
 		return;
 	}
+	if (error == 0 && last && t->may_end && !t->may_end(t->arg)) {
+		free(data);
+		transfer_cancel(t);
+		return;
+	}
 	int r = error < 0 ? error : keep_block(t, data, len, last);
 
 	if (r < 0) {

@@ -221,6 +221,7 @@ int transfer_start(struct loop *loop, struct api *api, const struct transfer_spe
 		.offset = spec->offset,
 		.length = spec->length,
 		.cb = cb,
+		.may_end = spec->may_end,
 		.arg = arg,
 		.phase = "opening",
 		.total = -1,

@@ -18,6 +18,9 @@ struct transfer_spec {
 	int64_t offset;        /* patch, download; -1: none */
 	int64_t length;        /* download; -1: to the end */
 	const char *if_sha256; /* download: not if the file still has this hash; NULL: in any case */
+	/* Asked, with cb's arg, when what is sent has come to its end. False: whoever sent it has gone, so
+	 * that the end of a pipe may be that of its writer; the transfer is cancelled. NULL: never asked. */
+	bool (*may_end)(void *arg);
 };
 
 /* Borrowed for the time of on_done. */

@@ -28,6 +28,7 @@ struct transfer {
 	bool has_want;
 	struct digest want; /* if_sha256 */
 	transfer_cb cb;
+	bool (*may_end)(void *arg);
 	void *arg;
 
 	struct flow *flow;

@@ -163,6 +163,11 @@ bool ipc_call_gone(const struct ipc_call *call)
 	return !call->conn || call->conn->closing;
 }
 
+bool ipc_call_left(const struct ipc_call *call)
+{
+	return ipc_call_gone(call) || conn_left(call->conn->fd);
+}
+
 const struct ipc_peer *ipc_call_peer(const struct ipc_call *call)
 {
 	return &call->peer;

@@ -181,7 +181,7 @@ static void conn_run(struct ipc_conn *conn)
 }
 
 /* A peer that only ended its sending side (printf | socat) still waits for its replies. */
-static bool is_gone(int fd)
+bool conn_left(int fd)
 {
 	struct pollfd p = {.fd = fd};
 
@@ -194,7 +194,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 	if (what & EV_READ)
 		conn->readable = true;
-	if ((what & EV_CLOSED) && is_gone(fd))
+	if ((what & EV_CLOSED) && conn_left(fd))
 		conn->gone = true;
 	if (!conn->closing && (what & EV_WRITE)) {
 		flush(conn);

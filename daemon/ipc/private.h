@@ -83,6 +83,7 @@ struct ipc_call {
 
 int conn_new(struct ipc_server *server, int fd, const struct ipc_peer *peer, struct ipc_uid *uid);
 struct ipc_conn *conn_free(struct ipc_conn *conn);
+bool conn_left(int fd); /* the peer has closed its end, not only one direction of it */
 /* Queues a message; the connection is closed when that cannot be. 0 or -EPIPE. */
 int conn_send(struct ipc_conn *conn, const char *text, size_t len);
 /* The call that ran has ended. */

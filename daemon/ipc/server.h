@@ -104,6 +104,8 @@ void ipc_call_no_memory(
 
 bool ipc_call_more(const struct ipc_call *call); /* the peer wants a stream */
 bool ipc_call_gone(const struct ipc_call *call);
+/* The same as of now, asked of the kernel: the loop may not have heard yet. */
+bool ipc_call_left(const struct ipc_call *call);
 const struct ipc_peer *ipc_call_peer(const struct ipc_call *call);
 /* There is room for another reply. An event stream that finds none drops the event and counts it. */
 bool ipc_call_has_room(const struct ipc_call *call);

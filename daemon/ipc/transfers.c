@@ -134,8 +134,16 @@ static void end(struct ipc_transfer *t)
 	transfer_free(t);
 }
 
+static bool may_end(void *arg)
+{
+	const struct ipc_transfer *t = arg;
+
+	return t->o.ipc && !ipc_call_left(t->o.call);
+}
+
 static int start(struct ipc_transfer *t)
 {
+	t->o.spec.may_end = may_end;
 	return transfer_start(t->o.ipc->context.loop, t->o.api, &t->o.spec, STEAL(t->o.endpoint), on_done, t,
 			      &t->running);
 }
