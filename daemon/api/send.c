@@ -369,8 +369,23 @@ static void look_for_it(struct transfer *t, const struct api_error *error)
 	look(t);
 }
 
-static void failed(struct transfer *t, const struct api_error *error)
+/* The server says that a token is not good, not what helps. It is not the profile's credential: nobody can
+ * log in against that. */
+static void explain_token(const struct transfer *t, struct api_error *error)
 {
+	if (error->code != ERR_AUTH || error->hint || (!t->token && !api_upload_token(t->api)))
+		return;
+	error->forbidden = true;
+	error->hint =
+		"An upload token is good for one bucket, until it expires or its uploads are used up: ask "
+		"the bucket's owner for another token";
+}
+
+static void failed(struct transfer *t, const struct api_error *cause)
+{
+	struct api_error explained = *cause, *error = &explained;
+
+	explain_token(t, error);
 	/* What was not read to its end was not sent to its end, and a part of it is stored by nobody. */
 	if (!t->read_all || (error->code != ERR_DOUBT && error->code != ERR_SERVER)) {
 		if ((error->code == ERR_OFFLINE && t->fed > 0) || error->code == ERR_SERVER)

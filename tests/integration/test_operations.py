@@ -293,6 +293,7 @@ def _():
     for i in range(3):
         done = cf('file', 'upload', w.bucket, local('up'), '--as', f'by-token/{i}', '--upload-token-file', '-', input=token)
         assert_equal(done.returncode, 0 if i < 2 else 4, done.stderr)
+    assert 'another token' in done.stderr and 'credential' not in done.stderr, f'the cure is not a login: {done.stderr}'
     done = cf('file', 'upload', w.bucket, 'up', '--as', 'guest', '--profile', 'guest', '--upload-token-file', '-',
               input=cf('token', 'upload', w.bucket, '-q').stdout)
     assert_equal(done.returncode, 0, done.stderr)
