@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,11 +60,14 @@ static int write_all(int fd, const char *block, size_t n)
 	return 0;
 }
 
-/* Where the kernel can move pages it does; where it cannot (a terminal, O_APPEND) they are copied. */
+/* Where the kernel can move pages it does; where it cannot (a terminal, O_APPEND) they are copied. Into a
+ * file they are copied always: a splice that ends puts the file's place back to where it was when it began,
+ * and what was written there meanwhile (the error, with 2>&1) would be written over. */
 static int carry(int from, int to)
 {
 	static char block[BLOCK_BYTES];
-	bool splices = true;
+	struct stat st;
+	bool splices = fstat(to, &st) < 0 || !S_ISREG(st.st_mode);
 
 	for (;;) {
 		ssize_t n = splices ? splice(from, NULL, to, NULL, PIPE_BYTES, SPLICE_F_MOVE)
