@@ -2,6 +2,8 @@
 #include "config.h"
 #include "cfctl/cmd.h"
 #include "cfctl/out.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -34,12 +36,28 @@ static int dispatch(struct ctl *ctl, const struct args *args)
 	return args->command->run(ctl, args);
 }
 
+/* What is opened later must not become stdin, stdout or stderr: a file would be printed into the socket of
+ * the daemon, or an upload read from it. What was closed fails when it is used, as it would have. */
+static bool keep_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* The lowest that is free is this one. */
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = {.to = stdout};
 	struct args args;
 	int code;
 
+	if (!keep_standard_descriptors())
+		return EXIT_LOCAL;
 	term_setup();
 	/* Errors in the command line are said before its options are known. */
 	term_init(&ctl.out, STDOUT_FILENO, false);

@@ -205,11 +205,12 @@ static int passable(struct ctl *ctl, struct upload *up, const char *name, int fd
 {
 	struct stat st;
 	off_t at;
-	int code;
+	int code, flags = -1;
 
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0 || (flags = fcntl(fd, F_GETFL)) < 0 || (flags & O_ACCMODE) == O_WRONLY) {
+		code = flags >= 0 ? EBADF : errno;
 		(void)close(fd);
-		return local_error(ctl, up->verb, name, errno);
+		return local_error(ctl, up->verb, name, code);
 	}
 	*ret_size = -1;
 	*ret_fd = fd;

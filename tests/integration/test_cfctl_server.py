@@ -282,6 +282,23 @@ def _():
         says(cf(fake, 'file', 'cat', B, 'nothing'), 5, 'File not found')
 
 
+@test('descriptors that are closed or shared: nothing goes where it does not belong', world=False)
+def _():
+    bucket = FakeBucket({'f': b'contents'})
+    with place(bucket) as fake:
+        def shell(script):
+            return subprocess.run(['sh', '-c', script, 'sh', *argv(fake, 'file')], cwd=fake.work, env=environment(),
+                                  capture_output=True, text=True, timeout=SECONDS)
+        says(shell(f'exec "$@" upload {B} - --as new <&-'), 8, 'stdin')
+        says(shell(f'exec "$@" cat {B} f >&-'), 8, 'cannot write the output')
+        assert_equal(sorted(bucket.files), ['f'])
+        # The error and what a script says behind it, in one file.
+        shell(f'exec >log 2>&1; "$@" cat {B} none; echo behind')
+        with open(fake.work + '/log') as f:
+            lines = f.read().splitlines()
+        assert len(lines) == 2 and 'cannot read none' in lines[0] and lines[1] == 'behind', lines
+
+
 @test('names from the server cannot lead out of the directory, and clashes are reported', world=False)
 def _():
     files = {'p/ok': b'1', 'p/../../evil': b'2', 'p//x': b'3', 'p/./y': b'4', 'p/file': b'5', 'p/file/below': b'6', 'p/link/z': b'7',
