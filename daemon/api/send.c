@@ -15,6 +15,8 @@
 /* A whole file whose request was cut off, or that the server failed to store, is sent so many times in all:
  * two first uploads of one content at once make one of them fail for no other reason. */
 #define SEND_TRIES 3
+/* So long the end of a pipe is not believed, but looked whether who passed it goes as well. */
+#define END_WAIT_MS 50
 /* A write whose answer was lost is looked for so often, while the server may still be working on it. */
 static const int64_t look_after_ms[] = {0, 250, 500, 1000, 2000};
 
@@ -37,6 +39,7 @@ static void drop_waiting(struct transfer *t)
 void send_done(struct transfer *t)
 {
 	drop_waiting(t);
+	free(STEAL(t->end_data));
 }
 
 /* --- the request --- */
@@ -185,20 +188,8 @@ static int keep_block(struct transfer *t, void *data, size_t len, bool last)
 	return 0;
 }
 
-static void on_read(void *arg, int error, void *data, size_t len, bool last)
+static void take(struct transfer *t, int error, void *data, size_t len, bool last)
 {
-	struct transfer *t = arg;
-
-	t->asked--;
-	if (t->rewinding || t->read_all || t->local_error) { /* of a request that has ended */
-		free(data);
-		return;
-	}
-	if (error == 0 && last && t->may_end && !t->may_end(t->arg)) {
-		free(data);
-		transfer_cancel(t);
-		return;
-	}
 	int r = error < 0 ? error : keep_block(t, data, len, last);
 
 	if (r < 0) {
@@ -214,6 +205,35 @@ static void on_read(void *arg, int error, void *data, size_t len, bool last)
 		return;
 	if (pump(t))
 		ask(t);
+}
+
+static void believe(void *arg)
+{
+	struct transfer *t = arg;
+
+	if (t->may_end(t->arg))
+		take(t, 0, STEAL(t->end_data), t->end_len, true);
+	else
+		transfer_cancel(t);
+}
+
+static void on_read(void *arg, int error, void *data, size_t len, bool last)
+{
+	struct transfer *t = arg;
+
+	t->asked--;
+	if (t->rewinding || t->read_all || t->local_error) { /* of a request that has ended */
+		free(data);
+		return;
+	}
+	/* A pipe ends as well when its writer is killed, and whoever passed it with it, a moment later. */
+	if (error == 0 && last && t->may_end && flow_size(t->flow) < 0) {
+		t->end_data = data;
+		t->end_len = len;
+		transfer_wait(t, END_WAIT_MS, believe);
+		return;
+	}
+	take(t, error, data, len, last);
 }
 
 static void on_opened(void *arg, int error)

@@ -51,6 +51,8 @@ struct transfer {
 	struct block *waiting, **waiting_end;
 	int64_t waiting_bytes, fed;
 	unsigned asked; /* blocks */
+	void *end_data; /* the last block of a pipe, until its end is believed */
+	size_t end_len;
 	bool started, read_all, rewinding;
 	unsigned tries, looks;
 	struct api_error failure; /* what the look-ups are about */

@@ -600,6 +600,15 @@ def company(w):
             refused(lambda: last(c), REMOTE + 'LocalError', name='ECANCELED')
         os.close(writer)
         os.close(reader)
+        # Its writer and the client are killed, the writer first: the end of the pipe is no end of a file.
+        reader, writer = os.pipe()
+        with started(w, 'Upload', path='torn', fd=reader) as (c, _):
+            os.write(writer, b'half')
+            with d.stopped():
+                os.close(writer)
+                os.close(reader)
+                c.close()
+        wait_until(lambda: d.call('remote.ListTransfers')['transfers'] == [], 10, 'no transfer left')
         # At most ten a second, and the last without progress.
         w.server.put(w.bucket, 'mid', data[:2 * MIB])
         w.server.fault('drip', 'content', bytes=MIB, ms=2, times=1)
